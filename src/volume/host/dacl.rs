@@ -1,0 +1,219 @@
+//! The one security descriptor that coldmend writes: for its own folder.
+//!
+//! `O:BAG:SYD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)`: owned by Administrators, full access for SYSTEM
+//! and Administrators, inherited by what is created inside, nothing inherited from above. As the
+//! self-relative bytes of [MS-DTYP] 2.4.6 (`SECURITY_DESCRIPTOR`), 2.4.5 (`ACL`) and 2.4.4.2
+//! (`ACCESS_ALLOWED_ACE`).
+//!
+//! It reaches an NTFS volume through an extended attribute: `system.ntfs_acl` of ntfs-3g,
+//! `system.ntfs_security` of the kernel's ntfs3. ntfs-3g lets a new file or folder inherit nothing
+//! unless it is mounted with `inherit`, and on Windows everybody may pass through a folder that he
+//! can't list ("bypass traverse checking"): so each file inside gets a descriptor of its own.
+
+use std::ops::Range;
+
+/// S-1-5-18, SYSTEM.
+const SYSTEM: [u8; 12] = [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0];
+/// S-1-5-32-544, Administrators.
+const ADMINISTRATORS: [u8; 16] = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];
+
+/// FILE_ALL_ACCESS.
+const FULL_ACCESS: u32 = 0x001f_01ff;
+/// OBJECT_INHERIT_ACE and CONTAINER_INHERIT_ACE.
+const INHERITED_BY_ALL: u8 = 0x03;
+
+const SE_DACL_PRESENT: u16 = 0x0004;
+const SE_DACL_PROTECTED: u16 = 0x1000;
+const SE_SELF_RELATIVE: u16 = 0x8000;
+
+const HEADER: usize = 20;
+
+fn ace(flags: u8, sid: &[u8]) -> Vec<u8> {
+    let mut ace = vec![0, flags]; // ACCESS_ALLOWED_ACE_TYPE
+    let size = u16::try_from(8 + sid.len()).unwrap_or(u16::MAX);
+    ace.extend(size.to_le_bytes());
+    ace.extend(FULL_ACCESS.to_le_bytes());
+    ace.extend(sid);
+    ace
+}
+
+/// The descriptor, for a folder (inherited by what is inside) or for a file.
+pub fn administrators_only(folder: bool) -> Vec<u8> {
+    let flags = if folder { INHERITED_BY_ALL } else { 0 };
+    let aces = [ace(flags, &SYSTEM), ace(flags, &ADMINISTRATORS)].concat();
+    let mut acl = vec![2, 0]; // ACL_REVISION
+    acl.extend(
+        u16::try_from(8 + aces.len())
+            .unwrap_or(u16::MAX)
+            .to_le_bytes(),
+    );
+    acl.extend(2u16.to_le_bytes());
+    acl.extend([0, 0]);
+    acl.extend(aces);
+
+    let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+    let owner_at = HEADER + acl.len();
+    let group_at = owner_at + ADMINISTRATORS.len();
+    let mut sd = vec![1, 0]; // SECURITY_DESCRIPTOR_REVISION
+    sd.extend((SE_SELF_RELATIVE | SE_DACL_PRESENT | SE_DACL_PROTECTED).to_le_bytes());
+    sd.extend(place(owner_at));
+    sd.extend(place(group_at));
+    sd.extend(place(0)); // no SACL
+    sd.extend(place(HEADER));
+    sd.extend(acl);
+    sd.extend(ADMINISTRATORS);
+    sd.extend(SYSTEM);
+    sd
+}
+
+fn u16_at(sd: &[u8], at: usize) -> Option<u16> {
+    let bytes = sd.get(at..at.checked_add(2)?)?;
+    Some(u16::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn u32_at(sd: &[u8], at: usize) -> Option<usize> {
+    let bytes = sd.get(at..at.checked_add(4)?)?;
+    usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+/// The bytes of the SID that begins at `at`.
+fn sid_at(sd: &[u8], at: usize) -> Option<&[u8]> {
+    let count = usize::from(*sd.get(at.checked_add(1)?)?);
+    sd.get(at..at.checked_add(8)?.checked_add(count.checked_mul(4)?)?)
+}
+
+fn is_trusted(sid: &[u8]) -> bool {
+    sid == SYSTEM || sid == ADMINISTRATORS
+}
+
+/// The entries of the DACL as (type, flags, mask and what follows it).
+fn aces(sd: &[u8]) -> Option<Vec<(u8, u8, Range<usize>)>> {
+    let control = u16_at(sd, 2)?;
+    let dacl = u32_at(sd, 16)?;
+    if control & SE_DACL_PRESENT == 0 || dacl == 0 {
+        return None; // no DACL: everybody may do everything
+    }
+    let end = dacl.checked_add(usize::from(u16_at(sd, dacl.checked_add(2)?)?))?;
+    let count = u16_at(sd, dacl.checked_add(4)?)?;
+    let mut at = dacl.checked_add(8)?;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let size = usize::from(u16_at(sd, at.checked_add(2)?)?);
+        let next = at.checked_add(size)?;
+        if size < 8 || next > end || next > sd.len() {
+            return None;
+        }
+        found.push((*sd.get(at)?, *sd.get(at.checked_add(1)?)?, at..next));
+        at = next;
+    }
+    Some(found)
+}
+
+/// Whether a descriptor lets nobody in but SYSTEM and Administrators: its owner (who may always
+/// change it) and everybody whom its DACL allows anything.
+pub fn lets_only_administrators_in(sd: &[u8]) -> bool {
+    let judge = || -> Option<bool> {
+        let owner = u32_at(sd, 4)?;
+        if owner == 0 || !is_trusted(sid_at(sd, owner)?) {
+            return Some(false);
+        }
+        for (kind, _, place) in aces(sd)? {
+            let sid = sid_at(sd, place.start.checked_add(8)?)?;
+            match kind {
+                0 if is_trusted(sid) => {} // allowed
+                1 => {}                    // denied
+                _ => return Some(false),   // allowed to somebody else, or not understood
+            }
+        }
+        Some(true)
+    };
+    judge().unwrap_or(false)
+}
+
+/// Whether a folder's descriptor is the one of [`administrators_only`], so that what is created
+/// inside is to have it too: the DACL is compared, owner and group are not.
+pub fn is_ours(sd: &[u8]) -> bool {
+    let ours = administrators_only(true);
+    let entries = |sd: &[u8]| -> Option<Vec<Vec<u8>>> {
+        let protected = u16_at(sd, 2)? & SE_DACL_PROTECTED != 0;
+        if !protected {
+            return None;
+        }
+        let mut entries = Vec::new();
+        for (_, _, place) in aces(sd)? {
+            entries.push(sd.get(place)?.to_vec());
+        }
+        Some(entries)
+    };
+    entries(sd).is_some_and(|found| Some(found) == entries(&ours))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn the_bytes_are_those_of_the_sddl() {
+        // D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA) with owner BA and group SY, assembled by hand.
+        let expected = "0100 0490 48000000 58000000 00000000 14000000 \
+             0200 3400 0200 0000 \
+             0003 1400 ff011f00 010100000000000512000000 \
+             0003 1800 ff011f00 01020000000000052000000020020000 \
+             01020000000000052000000020020000 010100000000000512000000";
+        let hex: String = expected.split_whitespace().collect();
+        let bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+            .collect();
+        assert_eq!(administrators_only(true), bytes);
+    }
+
+    #[test]
+    fn ours_is_recognised_and_strict() {
+        let folder = administrators_only(true);
+        assert!(is_ours(&folder) && lets_only_administrators_in(&folder));
+        let file = administrators_only(false);
+        assert!(!is_ours(&file) && lets_only_administrators_in(&file));
+    }
+
+    #[test]
+    fn others_are_not() {
+        let ours = administrators_only(true);
+        // Everybody (S-1-1-0) instead of SYSTEM in the first entry.
+        let mut everybody = ours.clone();
+        everybody[36..48].copy_from_slice(&[1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert!(!lets_only_administrators_in(&everybody) && !is_ours(&everybody));
+        // Owned by somebody else.
+        let mut owner = ours.clone();
+        owner[0x48 + 12] = 0x21;
+        assert!(!lets_only_administrators_in(&owner));
+        // No DACL at all.
+        let mut none = ours.clone();
+        none[2] &= !4;
+        assert!(!lets_only_administrators_in(&none) && !is_ours(&none));
+        let mut null = ours.clone();
+        null[16..20].fill(0);
+        assert!(!lets_only_administrators_in(&null) && !is_ours(&null));
+        // Not protected: it may inherit more.
+        let mut open = ours.clone();
+        open[3] &= !0x10;
+        assert!(!is_ours(&open));
+    }
+
+    #[test]
+    fn garbage_is_survived() {
+        let ours = administrators_only(true);
+        for cut in 0..ours.len() {
+            assert!(!is_ours(&ours[..cut]) || cut >= 72);
+            let _ = lets_only_administrators_in(&ours[..cut]);
+        }
+        for at in 0..ours.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut bad = ours.clone();
+                bad[at] = byte;
+                let _ = (is_ours(&bad), lets_only_administrators_in(&bad));
+            }
+        }
+    }
+}

@@ -1,0 +1,619 @@
+//! A volume that is a folder of this machine: a mount point, or any folder that holds a Windows.
+//!
+//! Everything goes through handles: the folder is opened once, and from there every component by
+//! itself, relative to the handle of the one before, never following a link (`cap-std`, with the
+//! system's own `O_NOFOLLOW` or reparse-point flag below). No path is ever given to the system as
+//! a whole, so nothing on the volume can lead elsewhere, not even a link that is planted between two
+//! steps. What `cap-std` lacks (a rename that does not overwrite, mounts, access control, flushing
+//! a folder) is in `sys`, one file per system.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use coldmend_hives::Storage;
+
+use super::error::{Doing, VolumeError};
+use super::escape::escape_text;
+use super::fold::FoldedName;
+use super::path::VolPath;
+use super::{split, Entry, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
+
+mod listing;
+mod storage;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod sys;
+
+#[cfg(unix)]
+mod dacl;
+#[cfg(target_os = "linux")]
+mod mountinfo;
+
+use listing::{Cache, Index};
+use storage::HostStorage;
+
+/// A folder of this machine as a volume.
+#[derive(Debug)]
+pub struct HostVolume {
+    root: Dir,
+    /// What the user gave, for messages only.
+    given: PathBuf,
+    /// On which mount the root lies; anything else inside is another file system.
+    mount: sys::MountId,
+    cache: Mutex<Cache>,
+}
+
+/// A folder on the way, open.
+struct OpenDir {
+    dir: Dir,
+    /// As spelled on the volume.
+    path: VolPath,
+}
+
+/// An existing entry, with its folder open.
+struct Located {
+    parent: OpenDir,
+    name: OsString,
+    path: VolPath,
+    kind: Kind,
+}
+
+fn kind_of(meta: &Metadata) -> Kind {
+    if sys::is_reparse_point(meta) || meta.file_type().is_symlink() {
+        Kind::Link
+    } else if meta.is_dir() {
+        Kind::Dir
+    } else if meta.is_file() {
+        Kind::File
+    } else {
+        Kind::Other
+    }
+}
+
+impl HostVolume {
+    /// Opens a folder of this machine as a volume. The path is the user's own: links in it are
+    /// followed, as everywhere on the host; below it, none is.
+    ///
+    /// # Errors
+    /// [`VolumeError::Open`] if it does not exist, is no folder, or may not be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<HostVolume, VolumeError> {
+        let given = path.as_ref().to_path_buf();
+        let open = || -> io::Result<(Dir, sys::MountId)> {
+            let root = Dir::open_ambient_dir(&given, ambient_authority())?;
+            let mount = sys::mount_id(&root)?;
+            Ok((root, mount))
+        };
+        match open() {
+            Ok((root, mount)) => Ok(HostVolume {
+                root,
+                given,
+                mount,
+                cache: Mutex::default(),
+            }),
+            Err(e) => Err(VolumeError::Open {
+                host: given,
+                cause: e.into(),
+            }),
+        }
+    }
+
+    /// The path that was opened, as the user gave it.
+    #[must_use]
+    pub fn host_path(&self) -> &Path {
+        &self.given
+    }
+
+    fn io<'a>(doing: &'a Doing, path: &'a VolPath) -> impl Fn(io::Error) -> VolumeError + 'a {
+        move |e| VolumeError::from_io(doing.clone(), path, e)
+    }
+
+    fn root_dir(&self, doing: &Doing) -> Result<OpenDir, VolumeError> {
+        let root = VolPath::root();
+        Ok(OpenDir {
+            dir: self.root.try_clone().map_err(Self::io(doing, &root))?,
+            path: root,
+        })
+    }
+
+    /// The entry of `dir` whose name is `name` but for case.
+    fn lookup(
+        &self,
+        doing: &Doing,
+        wanted: &VolPath,
+        dir: &OpenDir,
+        name: &OsStr,
+    ) -> Result<Option<(OsString, Kind)>, VolumeError> {
+        let folded = FoldedName::new(name);
+        let pick = |index: &Index| index.get(&folded, doing, wanted, &dir.path);
+        let stamp = sys::stamp(&dir.dir).map_err(Self::io(doing, &dir.path))?;
+        if let Ok(cache) = self.cache.lock() {
+            if let Some(index) = cache.get(&dir.path, &stamp) {
+                return pick(index);
+            }
+        }
+        let index = Index::new(sys::list(&dir.dir, doing, &dir.path)?);
+        let picked = pick(&index);
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.put(&dir.path, stamp, index);
+        }
+        picked
+    }
+
+    /// Forgets what folders hold, before and after a change of our own.
+    fn forget(&self) {
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.clear();
+        }
+    }
+
+    /// Opens the subfolder `name` of `dir`, as spelled on the volume.
+    fn enter(
+        &self,
+        doing: &Doing,
+        wanted: &VolPath,
+        dir: &OpenDir,
+        name: &OsStr,
+    ) -> Result<OpenDir, VolumeError> {
+        let path = dir.path.child(name)?;
+        let opened = dir
+            .dir
+            .open_dir_nofollow(name)
+            .map_err(Self::io(doing, &path))?;
+        let mount = sys::mount_id(&opened).map_err(Self::io(doing, &path))?;
+        if mount != self.mount {
+            return Err(VolumeError::OtherFileSystem {
+                doing: doing.clone(),
+                path: wanted.clone(),
+                at: path,
+            });
+        }
+        Ok(OpenDir { dir: opened, path })
+    }
+
+    /// Opens the folder `dir`; `wanted` is what the caller was asked for, for messages.
+    fn open_dir(
+        &self,
+        doing: &Doing,
+        wanted: &VolPath,
+        dir: &VolPath,
+    ) -> Result<OpenDir, VolumeError> {
+        let mut at = self.root_dir(doing)?;
+        for name in dir.components() {
+            let path = at.path.child(name)?;
+            at = match self.lookup(doing, wanted, &at, name)? {
+                Some((real, Kind::Dir)) => self.enter(doing, wanted, &at, &real)?,
+                Some((real, Kind::Link)) => {
+                    return Err(VolumeError::LinkOnPath {
+                        doing: doing.clone(),
+                        path: wanted.clone(),
+                        link: at.path.child(real)?,
+                    })
+                }
+                Some((real, found)) => {
+                    return Err(VolumeError::NotADirectory {
+                        doing: doing.clone(),
+                        path: wanted.clone(),
+                        at: at.path.child(real)?,
+                        found,
+                    })
+                }
+                None => {
+                    return Err(VolumeError::NotFound {
+                        doing: doing.clone(),
+                        path: wanted.clone(),
+                        missing: path,
+                    })
+                }
+            };
+        }
+        Ok(at)
+    }
+
+    /// Finds an existing entry that is not the root.
+    fn locate(&self, doing: &Doing, path: &VolPath) -> Result<Located, VolumeError> {
+        let (parent, name) = split(doing, path)?;
+        let parent = self.open_dir(doing, path, &parent)?;
+        match self.lookup(doing, path, &parent, name)? {
+            Some((name, kind)) => Ok(Located {
+                path: parent.path.child(&name)?,
+                parent,
+                name,
+                kind,
+            }),
+            None => Err(VolumeError::NotFound {
+                doing: doing.clone(),
+                path: path.clone(),
+                missing: parent.path.child(name)?,
+            }),
+        }
+    }
+
+    /// Opens the folder in which `path` is to be created, and makes sure that the name is free.
+    fn locate_new<'p>(
+        &self,
+        doing: &Doing,
+        path: &VolPath,
+        new: &'p VolPath,
+    ) -> Result<(OpenDir, &'p OsStr), VolumeError> {
+        let (parent, name) = split(doing, new)?;
+        let parent = self.open_dir(doing, path, &parent)?;
+        match self.lookup(doing, path, &parent, name) {
+            Ok(None) => Ok((parent, name)),
+            Ok(Some((existing, _))) => Err(VolumeError::Exists {
+                doing: doing.clone(),
+                path: path.clone(),
+                existing: parent.path.child(existing)?,
+            }),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn not_a_file(doing: &Doing, path: &VolPath, found: Kind) -> VolumeError {
+        VolumeError::NotAFile {
+            doing: doing.clone(),
+            path: path.clone(),
+            found,
+        }
+    }
+
+    /// Opens a regular file, and nothing else: a device is not even touched.
+    fn open_file(
+        &self,
+        doing: &Doing,
+        path: &VolPath,
+        options: &OpenOptions,
+    ) -> Result<(File, Metadata, Located), VolumeError> {
+        if path.is_root() {
+            return Err(Self::not_a_file(doing, path, Kind::Dir));
+        }
+        let at = self.locate(doing, path)?;
+        let io = Self::io(doing, &at.path);
+        let before = at.parent.dir.symlink_metadata(&at.name).map_err(&io)?;
+        let kind = kind_of(&before);
+        if kind != Kind::File {
+            return Err(Self::not_a_file(doing, &at.path, kind));
+        }
+        let mut options = options.clone();
+        options.follow(FollowSymlinks::No);
+        let file = sys::open_quietly(&at.parent.dir, &at.name, &mut options).map_err(&io)?;
+        let meta = file.metadata().map_err(&io)?;
+        let kind = kind_of(&meta);
+        if kind != Kind::File {
+            return Err(Self::not_a_file(doing, &at.path, kind));
+        }
+        let file = file.into_std();
+        if sys::mount_id(&file).map_err(&io)? != self.mount {
+            return Err(VolumeError::OtherFileSystem {
+                doing: doing.clone(),
+                path: path.clone(),
+                at: at.path.clone(),
+            });
+        }
+        drop(io);
+        Ok((file, meta, at))
+    }
+
+    fn open_for_reading(&self, path: &VolPath) -> Result<(File, u64, VolPath), VolumeError> {
+        let (file, meta, at) =
+            self.open_file(&Doing::Reading, path, OpenOptions::new().read(true))?;
+        Ok((file, meta.len(), at.path))
+    }
+
+    fn sync(doing: &Doing, dir: &OpenDir) -> Result<(), VolumeError> {
+        sys::sync_dir(&dir.dir).map_err(Self::io(doing, &dir.path))
+    }
+
+    /// Whether writing to a file with several names may reach out of this volume: on NTFS all the
+    /// names of a file are on the volume, if all of the volume is ours.
+    fn hard_links_matter(&self) -> bool {
+        !self
+            .mount_info()
+            .is_some_and(|m| m.is_ntfs && m.target_is_mount_root)
+    }
+}
+
+impl Volume for HostVolume {
+    fn describe(&self) -> String {
+        escape_text(self.given.as_os_str())
+    }
+
+    fn list(&self, dir: &VolPath) -> Result<Vec<Entry>, VolumeError> {
+        let doing = Doing::Listing;
+        let dir = self.open_dir(&doing, dir, dir)?;
+        sys::list(&dir.dir, &doing, &dir.path)
+    }
+
+    fn find(&self, path: &VolPath) -> Result<Option<Found>, VolumeError> {
+        let doing = Doing::LookingFor;
+        let (meta, path) = if path.is_root() {
+            let meta = self.root.dir_metadata().map_err(Self::io(&doing, path))?;
+            (meta, path.clone())
+        } else {
+            let at = match self.locate(&doing, path) {
+                Ok(at) => at,
+                Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => {
+                    return Ok(None)
+                }
+                Err(e) => return Err(e),
+            };
+            let meta = at
+                .parent
+                .dir
+                .symlink_metadata(&at.name)
+                .map_err(Self::io(&doing, &at.path))?;
+            (meta, at.path)
+        };
+        let kind = kind_of(&meta);
+        Ok(Some(Found {
+            path,
+            kind,
+            len: if kind == Kind::File { meta.len() } else { 0 },
+            modified: meta
+                .modified()
+                .ok()
+                .map(cap_std::time::SystemTime::into_std),
+        }))
+    }
+
+    fn read(&self, path: &VolPath, limit: u64) -> Result<Vec<u8>, VolumeError> {
+        let (file, len, real) = self.open_for_reading(path)?;
+        let too_large = |len| VolumeError::TooLarge {
+            doing: Doing::Reading,
+            path: real.clone(),
+            len,
+            limit,
+        };
+        if len > limit {
+            return Err(too_large(len));
+        }
+        // One byte more than it claims, to see a file that grows; the limit holds all the same.
+        let data = storage::read_up_to(&file, len.saturating_add(1))
+            .map_err(Self::io(&Doing::Reading, &real))?;
+        match u64::try_from(data.len()) {
+            Ok(got) if got <= limit => Ok(data),
+            _ => Err(too_large(file.metadata().map_or(len, |m| m.len()))),
+        }
+    }
+
+    fn read_at(&self, path: &VolPath, offset: u64, buf: &mut [u8]) -> Result<usize, VolumeError> {
+        let (file, _, real) = self.open_for_reading(path)?;
+        storage::read_some(&file, offset, buf).map_err(Self::io(&Doing::Reading, &real))
+    }
+
+    fn read_link(&self, path: &VolPath) -> Result<OsString, VolumeError> {
+        let doing = Doing::Reading;
+        let at = self.locate(&doing, path)?;
+        let target = at.parent.dir.read_link_contents(&at.name);
+        let target = target.map_err(Self::io(&doing, &at.path))?;
+        Ok(target.into_os_string())
+    }
+
+    fn free_space(&self) -> Result<u64, VolumeError> {
+        sys::free_space(&self.root).map_err(Self::io(&Doing::AskingFreeSpace, &VolPath::root()))
+    }
+
+    fn writable(&self) -> Result<Writability, VolumeError> {
+        let read_only = sys::is_read_only(&self.root)
+            .map_err(Self::io(&Doing::AskingMount, &VolPath::root()))?;
+        if !read_only {
+            return Ok(Writability::ReadWrite);
+        }
+        let why = match self.mount_info() {
+            Some(mount) => format!(
+                "{} ({}) is mounted read-only on {}",
+                escape_text(mount.source.as_os_str()),
+                escape_text(OsStr::new(&mount.fs_type)),
+                escape_text(mount.mount_point.as_os_str())
+            ),
+            None => format!("{} is read-only", self.describe()),
+        };
+        Ok(Writability::ReadOnly { why })
+    }
+
+    fn mount_info(&self) -> Option<MountInfo> {
+        sys::mount_info(&self.root)
+    }
+
+    fn is_running_system(&self) -> bool {
+        sys::is_running_system(&self.given)
+    }
+
+    fn open_storage(&self, path: &VolPath) -> Result<Box<dyn Storage + '_>, VolumeError> {
+        let doing = Doing::OpeningForWriting;
+        let options = OpenOptions::new().read(true).write(true).clone();
+        let (file, meta, at) = self.open_file(&doing, path, &options)?;
+        let links = sys::links(&meta);
+        if links > 1 && self.hard_links_matter() {
+            return Err(VolumeError::HardLinked {
+                doing,
+                path: at.path,
+                links,
+            });
+        }
+        match sys::lock(&file) {
+            Ok(true) => Ok(Box::new(HostStorage::new(file))),
+            Ok(false) => Err(VolumeError::Locked {
+                doing,
+                path: at.path,
+            }),
+            Err(e) => Err(VolumeError::from_io(doing, &at.path, e)),
+        }
+    }
+
+    fn create_dir(&self, path: &VolPath, protection: Protection) -> Result<Protected, VolumeError> {
+        let doing = Doing::CreatingFolder;
+        let (parent, name) = self.locate_new(&doing, path, path)?;
+        let real = parent.path.child(name)?;
+        self.forget();
+        sys::create_dir(&parent.dir, name, protection).map_err(Self::io(&doing, &real))?;
+        self.forget();
+        let finish = || -> Result<Protected, VolumeError> {
+            let new = self.enter(&doing, path, &parent, name)?;
+            let protected = sys::protect_dir(&parent.dir, &new.dir, protection)
+                .map_err(Self::io(&Doing::Protecting, &real))?;
+            Self::sync(&doing, &new)?;
+            Self::sync(&doing, &parent)?;
+            Ok(protected)
+        };
+        finish().inspect_err(|_| {
+            // Empty, and made by us a moment ago; the first error is the one that matters.
+            let _ = parent.dir.remove_dir(name);
+        })
+    }
+
+    fn protection(&self, path: &VolPath) -> Result<Protected, VolumeError> {
+        let doing = Doing::LookingFor;
+        if path.is_root() {
+            return sys::protection(&self.root, None).map_err(Self::io(&doing, path));
+        }
+        let at = self.locate(&doing, path)?;
+        if at.kind == Kind::Dir {
+            let dir = self.enter(&doing, path, &at.parent, &at.name)?;
+            sys::protection(&dir.dir, None).map_err(Self::io(&doing, &at.path))
+        } else {
+            sys::protection(&at.parent.dir, Some(&at.name)).map_err(Self::io(&doing, &at.path))
+        }
+    }
+
+    fn write_new(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {
+        let doing = Doing::CreatingFile;
+        let (parent, name) = self.locate_new(&doing, path, path)?;
+        let real = parent.path.child(name)?;
+        let io = Self::io(&doing, &real);
+        self.forget();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        options.follow(FollowSymlinks::No);
+        let file = sys::open_quietly(&parent.dir, name, &mut options).map_err(&io)?;
+        self.forget();
+        let mut file = file.into_std();
+        let write = || -> io::Result<()> {
+            // Before the content is there for others to read.
+            sys::protect_file(&parent.dir, &file)?;
+            file.write_all(data)?;
+            file.sync_all()
+        };
+        let mut write = write;
+        let written = write()
+            .map_err(&io)
+            .and_then(|()| Self::sync(&doing, &parent));
+        written.inspect_err(|_| {
+            let _ = parent.dir.remove_file(name);
+        })
+    }
+
+    fn append(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {
+        let doing = Doing::Appending;
+        let options = OpenOptions::new().append(true).clone();
+        let (mut file, meta, at) = self.open_file(&doing, path, &options)?;
+        let links = sys::links(&meta);
+        if links > 1 && self.hard_links_matter() {
+            return Err(VolumeError::HardLinked {
+                doing,
+                path: at.path,
+                links,
+            });
+        }
+        let io = Self::io(&doing, &at.path);
+        let before = meta.len();
+        file.write_all(data)
+            .and_then(|()| file.sync_all())
+            .inspect_err(|_| {
+                let _ = file.set_len(before).and_then(|()| file.sync_all());
+            })
+            .map_err(io)
+    }
+
+    fn rename(&self, from: &VolPath, to: &VolPath) -> Result<(), VolumeError> {
+        let doing = Doing::Renaming { to: to.clone() };
+        if to.starts_with(from) && !to.same_place(from) {
+            return Err(VolumeError::IntoItself {
+                doing,
+                path: from.clone(),
+            });
+        }
+        let source = self.locate(&doing, from)?;
+        let (parent, name) = self.locate_new(&doing, from, to)?;
+        let new = parent.path.child(name)?;
+        let stat = |at: &OpenDir, name: &OsStr| match at.dir.symlink_metadata(name) {
+            Ok(meta) => Ok(Some(sys::identity(&meta))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(VolumeError::from_io(doing.clone(), from, e)),
+        };
+        let before = stat(&source.parent, &source.name)?;
+        self.forget();
+        sys::rename(&source.parent.dir, &source.name, &parent.dir, name)
+            .map_err(Self::io(&doing, from))?;
+        self.forget();
+        // Look: it is there, it is the same thing, and the old name is gone.
+        let after = stat(&parent, name)?;
+        let left = stat(&source.parent, &source.name)?;
+        let wrong = if left.is_some() {
+            Some(format!("{} is still there", source.path))
+        } else if after.is_none() {
+            Some(format!("{new} is not there"))
+        } else if before.is_some() && before != after {
+            Some(format!("{new} is something else"))
+        } else {
+            None
+        };
+        if let Some(found) = wrong {
+            return Err(VolumeError::NotAsExpected {
+                doing,
+                path: from.clone(),
+                found,
+            });
+        }
+        // The new name first: if power fails in between, better two names than none.
+        Self::sync(&doing, &parent)?;
+        Self::sync(&doing, &source.parent)
+    }
+
+    fn remove_file(&self, path: &VolPath) -> Result<(), VolumeError> {
+        let doing = Doing::RemovingFile;
+        let at = self.locate(&doing, path)?;
+        let io = Self::io(&doing, &at.path);
+        let meta = at.parent.dir.symlink_metadata(&at.name).map_err(&io)?;
+        match kind_of(&meta) {
+            Kind::File => {}
+            Kind::Link if !meta.is_dir() => {}
+            found => return Err(Self::not_a_file(&doing, &at.path, found)),
+        }
+        self.forget();
+        at.parent.dir.remove_file(&at.name).map_err(&io)?;
+        self.forget();
+        Self::sync(&doing, &at.parent)
+    }
+
+    fn remove_empty_dir(&self, path: &VolPath) -> Result<(), VolumeError> {
+        let doing = Doing::RemovingFolder;
+        let at = self.locate(&doing, path)?;
+        if at.kind != Kind::Dir {
+            return Err(VolumeError::NotADirectory {
+                doing,
+                path: path.clone(),
+                at: at.path,
+                found: at.kind,
+            });
+        }
+        self.forget();
+        at.parent
+            .dir
+            .remove_dir(&at.name)
+            .map_err(Self::io(&doing, &at.path))?;
+        self.forget();
+        Self::sync(&doing, &at.parent)
+    }
+
+    fn sync_dir(&self, dir: &VolPath) -> Result<(), VolumeError> {
+        let doing = Doing::Flushing;
+        let dir = self.open_dir(&doing, dir, dir)?;
+        Self::sync(&doing, &dir)
+    }
+}

@@ -1,0 +1,395 @@
+//! What `cap-std` lacks, on Unix (Linux above all), through `rustix`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions};
+use cap_std::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, XattrFlags};
+use rustix::io::{retry_on_intr, Errno};
+
+use super::super::error::{Doing, VolumeError};
+use super::super::path::VolPath;
+use super::super::{Entry, Kind, MountInfo, Protected, Protection, MAX_ENTRIES};
+use super::dacl;
+use super::listing::Stamp;
+
+/// Which mount an open file or folder lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MountId {
+    /// The kernel's number of the mount: tells bind mounts apart, too.
+    #[cfg(target_os = "linux")]
+    Mount(u64),
+    /// The device, where the kernel does not give the mount (Linux before 5.8, other systems).
+    Device(u64),
+}
+
+pub(super) fn mount_id(fd: impl AsFd) -> io::Result<MountId> {
+    #[cfg(target_os = "linux")]
+    if let Ok((id, _)) = statx_mount(&fd) {
+        return Ok(MountId::Mount(id));
+    }
+    #[allow(clippy::useless_conversion)] // not a u64 on every system
+    Ok(MountId::Device(u64::from(rustix::fs::fstat(fd)?.st_dev)))
+}
+
+/// The mount's number, and whether the open folder is the mount's top.
+#[cfg(target_os = "linux")]
+fn statx_mount(fd: impl AsFd) -> io::Result<(u64, Option<bool>)> {
+    use rustix::fs::{StatxAttributes, StatxFlags};
+    let flags = AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT;
+    let stat = retry_on_intr(|| rustix::fs::statx(&fd, c"", flags, StatxFlags::MNT_ID))?;
+    if stat.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let top = stat
+        .stx_attributes_mask
+        .contains(StatxAttributes::MOUNT_ROOT)
+        .then(|| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    Ok((stat.stx_mnt_id, top))
+}
+
+/// NTFS' reparse points are symbolic links here.
+pub(super) fn is_reparse_point(_: &Metadata) -> bool {
+    false
+}
+
+/// What tells whether a name still means the same thing.
+pub(super) fn identity(meta: &Metadata) -> (u64, u64, FileKind) {
+    let kind = meta.mode() & 0o170_000;
+    (meta.dev(), meta.ino(), FileKind(kind))
+}
+
+/// The type bits of a mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileKind(u32);
+
+/// How many names a file has.
+pub(super) fn links(meta: &Metadata) -> u64 {
+    meta.nlink()
+}
+
+pub(super) fn stamp(dir: &Dir) -> io::Result<Stamp> {
+    let meta = dir.dir_metadata()?;
+    let time = |seconds: i64, nanos: i64| {
+        let base = std::time::UNIX_EPOCH;
+        let nanos = std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        let whole = std::time::Duration::from_secs(seconds.unsigned_abs());
+        let moment = if seconds < 0 {
+            base.checked_sub(whole)
+        } else {
+            base.checked_add(whole)
+        };
+        moment.and_then(|m| m.checked_add(nanos)).unwrap_or(base)
+    };
+    Ok(Stamp {
+        id: (meta.dev(), meta.ino()),
+        times: [
+            time(meta.mtime(), meta.mtime_nsec()),
+            time(meta.ctime(), meta.ctime_nsec()),
+        ],
+    })
+}
+
+/// Leaves access times alone, where the system lets us (owner or root only).
+#[cfg(target_os = "linux")]
+const NOATIME: OFlags = OFlags::NOATIME;
+#[cfg(not(target_os = "linux"))]
+const NOATIME: OFlags = OFlags::empty();
+
+/// An independent handle to a folder that can be read and flushed (cap-std's own can be neither
+/// on Linux, `O_PATH`).
+fn reopen(dir: &Dir) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let open = |extra: OFlags| {
+        retry_on_intr(|| rustix::fs::openat(dir, c".", flags | extra, Mode::empty()))
+    };
+    let opened = match open(NOATIME) {
+        Err(Errno::PERM) => open(OFlags::empty()),
+        other => other,
+    };
+    Ok(opened?)
+}
+
+pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry>, VolumeError> {
+    let io = |e: io::Error| VolumeError::from_io(doing.clone(), path, e);
+    let fd = reopen(dir).map_err(io)?;
+    let mut entries = Vec::new();
+    let stream = rustix::fs::Dir::new(fd).map_err(|e| io(e.into()))?;
+    for entry in stream {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(Errno::INTR) => continue,
+            Err(e) => return Err(io(e.into())),
+        };
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        if entries.len() >= MAX_ENTRIES {
+            return Err(VolumeError::TooManyEntries {
+                doing: doing.clone(),
+                path: path.clone(),
+                limit: MAX_ENTRIES,
+            });
+        }
+        let name: OsString = OsStr::from_bytes(name).to_owned();
+        let file_type = match entry.file_type() {
+            FileType::Unknown => {
+                let stat = retry_on_intr(|| {
+                    rustix::fs::statat(
+                        dir,
+                        &name,
+                        AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+                    )
+                });
+                match stat {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(Errno::NOENT) => continue, // gone meanwhile
+                    Err(e) => return Err(io(e.into())),
+                }
+            }
+            known => known,
+        };
+        let kind = match file_type {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Dir,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        };
+        entries.push(Entry { name, kind });
+    }
+    Ok(entries)
+}
+
+/// Opens a file without waiting (a pipe that was put in its place) and, where allowed, without
+/// touching its access time. A file that is created is for its owner only.
+pub(super) fn open_quietly(
+    dir: &Dir,
+    name: &OsStr,
+    options: &mut OpenOptions,
+) -> io::Result<cap_std::fs::File> {
+    let mut open = |extra: OFlags| {
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY | extra;
+        // The bits of open flags are an i32 to the standard library, an u32 to rustix.
+        options.custom_flags(flags.bits().cast_signed());
+        options.mode(0o600);
+        loop {
+            match dir.open_with(name, options) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    };
+    match open(NOATIME) {
+        Err(e) if e.raw_os_error() == Some(Errno::PERM.raw_os_error()) => open(OFlags::empty()),
+        other => other,
+    }
+}
+
+/// Locks an open file against others that lock it; `false` if somebody has. A file system that
+/// knows no locks has no others.
+pub(super) fn lock(file: &File) -> io::Result<bool> {
+    match retry_on_intr(|| rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) | Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOLCK) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+pub(super) fn free_space(dir: &Dir) -> io::Result<u64> {
+    let stat = retry_on_intr(|| rustix::fs::fstatvfs(dir))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+pub(super) fn is_read_only(dir: &Dir) -> io::Result<bool> {
+    let stat = retry_on_intr(|| rustix::fs::fstatvfs(dir))?;
+    if stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Ok(true);
+    }
+    // The same, as the mount table tells it: a bind mount can be read-only by itself.
+    Ok(mount_info(dir).is_some_and(|m| m.options.split(',').any(|o| o == "ro")))
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn mount_info(dir: &Dir) -> Option<MountInfo> {
+    let (id, top) = statx_mount(dir).ok()?;
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    let mount = table
+        .split(|b| *b == b'\n')
+        .filter_map(super::mountinfo::parse_line)
+        .find(|m| m.id == id)?;
+    Some(MountInfo {
+        is_ntfs: is_ntfs(dir),
+        fs_type: mount.fs_type,
+        source: mount.source,
+        device: mount.device,
+        mount_point: mount.mount_point,
+        root: mount.root,
+        options: mount.options,
+        target_is_mount_root: top.unwrap_or(false),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
+    None
+}
+
+pub(super) fn is_running_system(_: &Path) -> bool {
+    false
+}
+
+pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
+    match retry_on_intr(|| rustix::fs::fsync(reopen(dir).map_err(errno)?)) {
+        // A file system without this notion writes through, or has nothing to flush.
+        Ok(()) | Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn errno(e: io::Error) -> Errno {
+    Errno::from_io_error(&e).unwrap_or(Errno::IO)
+}
+
+/// Renames without overwriting. `RENAME_NOREPLACE` makes that one step; ntfs-3g (and others)
+/// answer EINVAL to it, there it is look, then rename; the caller looks afterwards.
+pub(super) fn rename(from_dir: &Dir, from: &OsStr, to_dir: &Dir, to: &OsStr) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::RenameFlags;
+        match retry_on_intr(|| {
+            rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE)
+        }) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            other => return Ok(other?),
+        }
+    }
+    match retry_on_intr(|| rustix::fs::statat(to_dir, to, AtFlags::SYMLINK_NOFOLLOW)) {
+        Err(Errno::NOENT) => {}
+        Err(e) => return Err(e.into()),
+        Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
+    }
+    Ok(retry_on_intr(|| {
+        rustix::fs::renameat(from_dir, from, to_dir, to)
+    })?)
+}
+
+pub(super) fn create_dir(dir: &Dir, name: &OsStr, protection: Protection) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    if protection == Protection::AdministratorsOnly {
+        builder.mode(0o700);
+    }
+    dir.create_dir_with(name, &builder)
+}
+
+/// Under which name the drivers for NTFS show a file's security descriptor: ntfs-3g, the kernel.
+const DESCRIPTOR: [&std::ffi::CStr; 2] = [c"system.ntfs_acl", c"system.ntfs_security"];
+
+/// The descriptor of an open file or folder, and the attribute's name; `None` where there is no
+/// such thing.
+fn descriptor(fd: impl AsFd) -> Option<(&'static std::ffi::CStr, Vec<u8>)> {
+    DESCRIPTOR.into_iter().find_map(|name| {
+        let mut bytes = vec![0u8; 0x1_0000]; // what an extended attribute can hold at most
+        let len = retry_on_intr(|| rustix::fs::fgetxattr(&fd, name, &mut bytes[..])).ok()?;
+        bytes.truncate(len);
+        Some((name, bytes))
+    })
+}
+
+/// Whether a folder lies on NTFS. The type of the mount does not tell with ntfs-3g.
+pub(super) fn is_ntfs(dir: &Dir) -> bool {
+    reopen(dir).ok().and_then(descriptor).is_some()
+}
+
+/// Sets our descriptor and looks whether it is there.
+fn set_descriptor(fd: impl AsFd, attribute: &std::ffi::CStr, folder: bool) -> io::Result<bool> {
+    let wanted = dacl::administrators_only(folder);
+    match retry_on_intr(|| rustix::fs::fsetxattr(&fd, attribute, &wanted, XattrFlags::empty())) {
+        Ok(()) => {}
+        Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS | Errno::NOSYS) => return Ok(false),
+        Err(e) => return Err(e.into()),
+    }
+    Ok(descriptor(&fd).is_some_and(|(_, sd)| dacl::lets_only_administrators_in(&sd)))
+}
+
+/// Whether `dir` is a folder of ours whose protection is to hold for what is created inside.
+fn passes_protection_on(dir: &Dir) -> bool {
+    reopen(dir)
+        .ok()
+        .and_then(descriptor)
+        .is_some_and(|(_, sd)| dacl::is_ours(&sd))
+}
+
+/// Protects the new folder `new` in `parent`, and says what was achieved.
+pub(super) fn protect_dir(
+    parent: &Dir,
+    new: &Dir,
+    protection: Protection,
+) -> io::Result<Protected> {
+    let fd = reopen(new)?;
+    let asked = protection == Protection::AdministratorsOnly;
+    if let Some((attribute, _)) = descriptor(&fd) {
+        if !asked && !passes_protection_on(parent) {
+            return Ok(Protected::Plain);
+        }
+        if set_descriptor(&fd, attribute, true)? {
+            return Ok(Protected::Dacl);
+        }
+    }
+    if asked {
+        self::protection(new, None)
+    } else {
+        Ok(Protected::Plain)
+    }
+}
+
+/// Protects a new, still empty file in `parent`, if the folder is one of ours.
+pub(super) fn protect_file(parent: &Dir, file: &File) -> io::Result<()> {
+    if let Some((attribute, _)) = descriptor(file) {
+        if passes_protection_on(parent) && !set_descriptor(file, attribute, false)? {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "the file can't be restricted to administrators",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The protection of the folder `dir` itself, or of the entry `name` in it.
+pub(super) fn protection(dir: &Dir, name: Option<&OsStr>) -> io::Result<Protected> {
+    let (fd, meta): (OwnedFd, Metadata) = match name {
+        None => (reopen(dir)?, dir.dir_metadata()?),
+        Some(name) => {
+            let meta = dir.symlink_metadata(name)?;
+            if !meta.is_file() {
+                return Ok(Protected::Plain);
+            }
+            let mut options = OpenOptions::new();
+            options.read(true);
+            cap_fs_ext::OpenOptionsFollowExt::follow(&mut options, cap_fs_ext::FollowSymlinks::No);
+            let file = open_quietly(dir, name, &mut options)?;
+            (OwnedFd::from(file.into_std()), meta)
+        }
+    };
+    if let Some((_, sd)) = descriptor(&fd) {
+        // On NTFS the permission bits are made up by the driver, and Windows does not know them.
+        return Ok(if dacl::lets_only_administrators_in(&sd) {
+            Protected::Dacl
+        } else {
+            Protected::Plain
+        });
+    }
+    let owner = meta.uid();
+    let trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    Ok(if trusted && meta.permissions().mode() & 0o077 == 0 {
+        Protected::Mode
+    } else {
+        Protected::Plain
+    })
+}

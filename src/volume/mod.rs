@@ -1,0 +1,302 @@
+//! The only part of coldmend that touches a file system.
+//!
+//! A [`Volume`] is a tree of folders and files: the Windows volume that is being mended, or the
+//! folder that holds coldmend's own state. Three rules hold for every operation:
+//!
+//! * **Names are matched as NTFS does**, ignoring case ([`fold`]), in every component, also where
+//!   something is created: no second `SOFTWAREDISTRIBUTION.OLD` on a file system that could hold both.
+//!   Two entries that differ only in case are an error, never a guess.
+//! * **Nothing leads out.** No link (symbolic link, junction, mount point, any other reparse point)
+//!   is followed, in the middle or at the end; no other file system that is mounted inside is
+//!   entered; no device or pipe is opened. A link is renamed as itself.
+//! * **Nothing is overwritten.** Creating and renaming fail when the name is taken.
+//!
+//! [`HostVolume`] is a folder of this machine, through `cap-std`. [`Overlay`] lies over any
+//! volume and keeps every change in memory: a dry run is a repair of an overlay. One suite of
+//! tests runs against both.
+//!
+//! [`Volume::list`], [`Volume::find`] and the reading functions write nothing, access times
+//! excepted where the system refuses to leave them alone.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use coldmend_hives::Storage;
+use serde::{Deserialize, Serialize};
+
+mod error;
+pub mod escape;
+pub mod fold;
+mod host;
+mod path;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Cause, Doing, ErrorKind, VolumeError};
+pub use host::HostVolume;
+pub use path::{BadPath, VolPath};
+
+/// The most entries that a folder may have: WinSxS, the largest folder of a real Windows, has some
+/// tens of thousands.
+pub const MAX_ENTRIES: usize = 1_000_000;
+
+/// What sort of thing an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// A symbolic link, junction, mount point or another reparse point. Linux' drivers for NTFS
+    /// show all of these as symbolic links.
+    Link,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::File => "a file",
+            Kind::Dir => "a folder",
+            Kind::Link => "a symbolic link or junction",
+            Kind::Other => "a device, pipe or socket",
+        })
+    }
+}
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name as it is spelled on the volume.
+    pub name: OsString,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What [`Volume::find`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The path as it is spelled on the volume.
+    pub path: VolPath,
+    /// What it is; a link is a link, wherever it leads.
+    pub kind: Kind,
+    /// Length in bytes; of a file only, 0 otherwise.
+    pub len: u64,
+    /// When the content was last changed, if the file system says.
+    pub modified: Option<SystemTime>,
+}
+
+/// Whether a volume can be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writability {
+    /// As far as the mount tells, yes.
+    ReadWrite,
+    /// No, for this reason (a sentence for people).
+    ReadOnly {
+        /// Why, and where.
+        why: String,
+    },
+}
+
+/// How the target is mounted (Linux; from `/proc/self/mountinfo`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountInfo {
+    /// The file system's type: `ntfs3` is the kernel's driver; `fuseblk`, or `fuse` over an image
+    /// file, is ntfs-3g or another driver in user space.
+    pub fs_type: String,
+    /// Whether it is NTFS, whatever the driver: files have Windows' security descriptors.
+    pub is_ntfs: bool,
+    /// What is mounted, as the kernel has it: usually the block device.
+    pub source: PathBuf,
+    /// Major and minor number of the device.
+    pub device: (u32, u32),
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// Which folder of the file system is mounted there; `/` except for bind mounts.
+    pub root: PathBuf,
+    /// Options of the mount and of the file system, comma-separated.
+    pub options: String,
+    /// Whether the volume that was opened is the mount's top folder.
+    pub target_is_mount_root: bool,
+}
+
+/// How a folder that is created should be protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    /// As any other folder.
+    Plain,
+    /// For SYSTEM and Administrators only, and so what is created inside.
+    AdministratorsOnly,
+}
+
+/// What protection a folder has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protected {
+    /// None was asked for, or the file system can't.
+    Plain,
+    /// The owner's permission bits (0700); Windows does not see them.
+    Mode,
+    /// A protected DACL of Windows: SYSTEM and Administrators, nobody else.
+    Dacl,
+}
+
+/// A tree of folders and files; see the module for the rules that hold everywhere.
+///
+/// Every path is matched ignoring case. Every operation that changes something returns after it is
+/// flushed to disk.
+///
+/// Errors are [`VolumeError`]; besides those named at each function, every one may return
+/// [`LinkOnPath`](VolumeError::LinkOnPath), [`Ambiguous`](VolumeError::Ambiguous),
+/// [`OtherFileSystem`](VolumeError::OtherFileSystem),
+/// [`TooManyEntries`](VolumeError::TooManyEntries) and what the system reports.
+pub trait Volume {
+    /// What this volume is, for messages: where it is mounted.
+    fn describe(&self) -> String;
+
+    /// The entries of a folder, without `.` and `..`, in no order to rely on.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`; `TooManyEntries` beyond [`MAX_ENTRIES`].
+    fn list(&self, dir: &VolPath) -> Result<Vec<Entry>, VolumeError>;
+
+    /// Looks a path up. `None` if it, or a folder on the way, does not exist, or if a file stands
+    /// where a folder should (then there can be nothing of that name). The last component may be a
+    /// link, which is then what is found; a link on the way is an error.
+    ///
+    /// # Errors
+    /// Only those that any operation has.
+    fn find(&self, path: &VolPath) -> Result<Option<Found>, VolumeError>;
+
+    /// A whole file.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `NotAFile` (also for a link); `TooLarge` if it is longer than
+    /// `limit` bytes.
+    fn read(&self, path: &VolPath, limit: u64) -> Result<Vec<u8>, VolumeError>;
+
+    /// A part of a file: fills `buf` from `offset` (bytes) on, and returns how many bytes there
+    /// were; fewer than asked only at the end of the file.
+    ///
+    /// # Errors
+    /// As [`Volume::read`].
+    fn read_at(&self, path: &VolPath, offset: u64, buf: &mut [u8]) -> Result<usize, VolumeError>;
+
+    /// The first `n` bytes of a file, or all of it if it is shorter.
+    ///
+    /// # Errors
+    /// As [`Volume::read`].
+    fn read_head(&self, path: &VolPath, n: usize) -> Result<Vec<u8>, VolumeError> {
+        let mut head = vec![0; n];
+        let got = self.read_at(path, 0, &mut head)?;
+        head.truncate(got);
+        Ok(head)
+    }
+
+    /// Where a link says it leads, as the file system gives it; to be shown, never to be followed.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`; `Unreadable` if it is no link.
+    fn read_link(&self, path: &VolPath) -> Result<OsString, VolumeError>;
+
+    /// Bytes that this user can still write.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn free_space(&self) -> Result<u64, VolumeError>;
+
+    /// Whether the volume can be written to. Looks at the mount itself and writes nothing:
+    /// ntfs-3g falls back to a read-only mount without a word.
+    ///
+    /// # Errors
+    /// What the system reports.
+    fn writable(&self) -> Result<Writability, VolumeError>;
+
+    /// How it is mounted; `None` where that is not known (other systems than Linux, images).
+    fn mount_info(&self) -> Option<MountInfo> {
+        None
+    }
+
+    /// Whether this is the volume that the running Windows (or WinPE) was started from. On Linux
+    /// never: a Windows can't run from what Linux has mounted.
+    fn is_running_system(&self) -> bool {
+        false
+    }
+
+    /// Opens a regular file for reading and writing in place, and locks it against other programs
+    /// that ask (and against a second `open_storage`) until the storage is dropped.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `NotAFile`, `Locked`, `Denied`, `ReadOnly`, `HardLinked`.
+    fn open_storage(&self, path: &VolPath) -> Result<Box<dyn Storage + '_>, VolumeError>;
+
+    /// Creates a folder; its parent must exist. Returns the protection that was achieved, which
+    /// the caller judges. Inside a folder that is protected by a DACL of ours, everything created
+    /// gets the same.
+    ///
+    /// # Errors
+    /// `Exists`, `NotFound` (the parent), `Full`, `ReadOnly`, `Denied`.
+    fn create_dir(&self, path: &VolPath, protection: Protection) -> Result<Protected, VolumeError>;
+
+    /// How a folder or file is protected now: `Dacl` only if its DACL lets nobody but SYSTEM and
+    /// Administrators in, `Mode` only if the permission bits let in nobody but this user (or root).
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`.
+    fn protection(&self, path: &VolPath) -> Result<Protected, VolumeError>;
+
+    /// Creates a file with this content. If that fails, what was created is removed again.
+    ///
+    /// # Errors
+    /// `Exists`, `NotFound` (the folder), `Full`, `ReadOnly`, `Denied`.
+    fn write_new(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError>;
+
+    /// Appends to an existing file. If that fails part-way, the file is cut back to its former
+    /// length if possible; a reader must still expect a torn end, since power can fail.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFile`, `Full`, `ReadOnly`, `Denied`.
+    fn append(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError>;
+
+    /// Gives a file, a folder with all that is in it, or a link itself, another name in the same or
+    /// another folder of the volume. Never overwrites.
+    ///
+    /// # Errors
+    /// `NotFound` (source, or the folder of the destination), `Exists`, `IntoItself`,
+    /// `NotAsExpected` if the volume afterwards looks otherwise (somebody else is at work there).
+    fn rename(&self, from: &VolPath, to: &VolPath) -> Result<(), VolumeError>;
+
+    /// Removes a file or a link itself. For taking back what coldmend created.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotAFile` for a folder.
+    fn remove_file(&self, path: &VolPath) -> Result<(), VolumeError>;
+
+    /// Removes an empty folder. For taking back what coldmend created.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `NotEmpty`.
+    fn remove_empty_dir(&self, path: &VolPath) -> Result<(), VolumeError>;
+
+    /// Flushes a folder's entries to disk (the operations above do so by themselves).
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`.
+    fn sync_dir(&self, dir: &VolPath) -> Result<(), VolumeError>;
+}
+
+/// The parent and the last name of a path that is about to be created, moved or removed.
+fn split<'p>(doing: &Doing, path: &'p VolPath) -> Result<(VolPath, &'p OsStr), VolumeError> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Ok((parent, name)),
+        _ => Err(VolumeError::IsRoot {
+            doing: doing.clone(),
+            path: path.clone(),
+        }),
+    }
+}
