@@ -147,6 +147,14 @@ pub enum VolumeError {
         found: Kind,
     },
 
+    /// Something else than the link that was expected.
+    #[error("{}: it is not a link but {found}", act(.doing, .path))]
+    NotALink {
+        doing: Doing,
+        path: VolPath,
+        found: Kind,
+    },
+
     /// A symbolic link, junction or other reparse point stands on the path.
     #[error("{}: {link} is a symbolic link or junction, which may lead out of the volume", act(.doing, .path))]
     LinkOnPath {
@@ -313,6 +321,73 @@ impl VolumeError {
         }
     }
 
+    /// Tells an error about a place of another volume as one of this: `base` there is `here`.
+    /// Errors of finding the way are about what was `wanted`, the others about the thing itself.
+    pub(crate) fn retell(
+        mut self,
+        now: &Doing,
+        wanted: &VolPath,
+        base: &VolPath,
+        here: &VolPath,
+    ) -> Self {
+        let place = |path: &mut VolPath| *path = path.moved(base, here);
+        match &mut self {
+            VolumeError::NotFound {
+                doing,
+                path,
+                missing: at,
+            }
+            | VolumeError::NotADirectory {
+                doing, path, at, ..
+            }
+            | VolumeError::LinkOnPath {
+                doing,
+                path,
+                link: at,
+            }
+            | VolumeError::OtherFileSystem { doing, path, at }
+            | VolumeError::Ambiguous {
+                doing,
+                path,
+                folder: at,
+                ..
+            } => {
+                *doing = now.clone();
+                *path = wanted.clone();
+                place(at);
+            }
+            VolumeError::Exists {
+                doing,
+                path,
+                existing,
+            } => {
+                *doing = now.clone();
+                place(path);
+                place(existing);
+            }
+            VolumeError::NotAFile { doing, path, .. }
+            | VolumeError::NotALink { doing, path, .. }
+            | VolumeError::TooLarge { doing, path, .. }
+            | VolumeError::TooManyEntries { doing, path, .. }
+            | VolumeError::HardLinked { doing, path, .. }
+            | VolumeError::IntoItself { doing, path }
+            | VolumeError::IsRoot { doing, path }
+            | VolumeError::NotEmpty { doing, path }
+            | VolumeError::Locked { doing, path }
+            | VolumeError::Denied { doing, path, .. }
+            | VolumeError::ReadOnly { doing, path }
+            | VolumeError::Full { doing, path }
+            | VolumeError::NotAsExpected { doing, path, .. }
+            | VolumeError::Unreadable { doing, path, .. }
+            | VolumeError::Io { doing, path, .. } => {
+                *doing = now.clone();
+                place(path);
+            }
+            VolumeError::Open { .. } | VolumeError::BadPath(_) => {}
+        }
+        self
+    }
+
     /// The sort of this failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -325,6 +400,7 @@ impl VolumeError {
             VolumeError::NotFound { .. } => ErrorKind::NotFound,
             VolumeError::NotADirectory { .. }
             | VolumeError::NotAFile { .. }
+            | VolumeError::NotALink { .. }
             | VolumeError::TooLarge { .. }
             | VolumeError::TooManyEntries { .. }
             | VolumeError::Unreadable { .. } => ErrorKind::Unreadable,
@@ -368,7 +444,9 @@ impl VolumeError {
             VolumeError::HardLinked { .. } => {
                 "replace the file by a copy of itself, so that it has one name only"
             }
-            VolumeError::NotADirectory { .. } | VolumeError::NotAFile { .. } => {
+            VolumeError::NotADirectory { .. }
+            | VolumeError::NotAFile { .. }
+            | VolumeError::NotALink { .. } => {
                 "look what stands in its place; coldmend does not replace it"
             }
             VolumeError::TooLarge { .. } | VolumeError::TooManyEntries { .. } => {

@@ -18,7 +18,7 @@
 //! [`Volume::list`], [`Volume::find`] and the reading functions write nothing, access times
 //! excepted where the system refuses to leave them alone.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -30,13 +30,16 @@ mod error;
 pub mod escape;
 pub mod fold;
 mod host;
+mod overlay;
 mod path;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Cause, Doing, ErrorKind, VolumeError};
 pub use host::HostVolume;
+pub use overlay::Overlay;
 pub use path::{BadPath, VolPath};
 
 /// The most entries that a folder may have: WinSxS, the largest folder of a real Windows, has some
@@ -87,6 +90,9 @@ pub struct Found {
     pub kind: Kind,
     /// Length in bytes; of a file only, 0 otherwise.
     pub len: u64,
+    /// How many names (hard links) a file has, as far as they may lie outside of this volume: on
+    /// NTFS, where they can't, and for anything but a file, always 1.
+    pub links: u64,
     /// When the content was last changed, if the file system says.
     pub modified: Option<SystemTime>,
 }
@@ -201,7 +207,7 @@ pub trait Volume {
     /// Where a link says it leads, as the file system gives it; to be shown, never to be followed.
     ///
     /// # Errors
-    /// `NotFound`, `NotADirectory`; `Unreadable` if it is no link.
+    /// `NotFound`, `NotADirectory`, `NotALink`.
     fn read_link(&self, path: &VolPath) -> Result<OsString, VolumeError>;
 
     /// Bytes that this user can still write.
@@ -290,13 +296,10 @@ pub trait Volume {
     fn sync_dir(&self, dir: &VolPath) -> Result<(), VolumeError>;
 }
 
-/// The parent and the last name of a path that is about to be created, moved or removed.
-fn split<'p>(doing: &Doing, path: &'p VolPath) -> Result<(VolPath, &'p OsStr), VolumeError> {
-    match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) => Ok((parent, name)),
-        _ => Err(VolumeError::IsRoot {
-            doing: doing.clone(),
-            path: path.clone(),
-        }),
-    }
+/// The error of a storage that is read past its end.
+fn ends_early(offset: u64, got: usize, wanted: usize) -> std::io::Error {
+    std::io::Error::new(
+        std::io::ErrorKind::UnexpectedEof,
+        format!("the file ends {got} bytes after offset {offset}, {wanted} bytes were to be read"),
+    )
 }

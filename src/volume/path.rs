@@ -199,6 +199,16 @@ impl VolPath {
         self.names.len() == other.names.len() && self.starts_with(other)
     }
 
+    /// This path if `from` were called `to`; paths that are not inside `from` (as spelled) stay.
+    pub(super) fn moved(&self, from: &VolPath, to: &VolPath) -> VolPath {
+        match self.names.strip_prefix(from.names.as_slice()) {
+            Some(rest) => VolPath {
+                names: [to.names.as_slice(), rest].concat(),
+            },
+            None => self.clone(),
+        }
+    }
+
     /// The path for people: names separated by backslashes, control characters, invisible ones,
     /// changes of writing direction and foreign separators as `<U+202E>`, bytes that are no
     /// Unicode as `<0xFF>`. The root is `\`. Not reversible: see [`VolPath::encode`].

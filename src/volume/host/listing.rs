@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::time::{Duration, SystemTime};
 
-use super::super::error::{Doing, VolumeError};
 use super::super::fold::FoldedName;
 use super::super::path::VolPath;
 use super::super::{Entry, Kind};
@@ -57,28 +56,9 @@ impl Index {
         Index { names, count }
     }
 
-    /// The one entry of that name in the folder `folder`.
-    pub(super) fn get(
-        &self,
-        name: &FoldedName,
-        doing: &Doing,
-        wanted: &VolPath,
-        folder: &VolPath,
-    ) -> Result<Option<(OsString, Kind)>, VolumeError> {
-        match self.names.get(name).map_or(&[][..], Vec::as_slice) {
-            [] => Ok(None),
-            [one] => Ok(Some(one.clone())),
-            several => {
-                let mut names: Vec<OsString> = several.iter().map(|(n, _)| n.clone()).collect();
-                names.sort();
-                Err(VolumeError::Ambiguous {
-                    doing: doing.clone(),
-                    path: wanted.clone(),
-                    folder: folder.clone(),
-                    names,
-                })
-            }
-        }
+    /// The entries of that name.
+    pub(super) fn get(&self, name: &FoldedName) -> Vec<(OsString, Kind)> {
+        self.names.get(name).cloned().unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::ambient_authority;
@@ -22,7 +22,8 @@ use super::error::{Doing, VolumeError};
 use super::escape::escape_text;
 use super::fold::FoldedName;
 use super::path::VolPath;
-use super::{split, Entry, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
+use super::walk::{not_a_file, only_one, Located, Walk};
+use super::{Entry, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
 
 mod listing;
 mod storage;
@@ -47,21 +48,15 @@ pub struct HostVolume {
     /// On which mount the root lies; anything else inside is another file system.
     mount: sys::MountId,
     cache: Mutex<Cache>,
+    /// Whether all of an NTFS is what was opened; asked for when it matters.
+    whole_ntfs: OnceLock<bool>,
 }
 
 /// A folder on the way, open.
-struct OpenDir {
+pub(super) struct OpenDir {
     dir: Dir,
     /// As spelled on the volume.
     path: VolPath,
-}
-
-/// An existing entry, with its folder open.
-struct Located {
-    parent: OpenDir,
-    name: OsString,
-    path: VolPath,
-    kind: Kind,
 }
 
 fn kind_of(meta: &Metadata) -> Kind {
@@ -95,6 +90,7 @@ impl HostVolume {
                 given,
                 mount,
                 cache: Mutex::default(),
+                whole_ntfs: OnceLock::new(),
             }),
             Err(e) => Err(VolumeError::Open {
                 host: given,
@@ -113,152 +109,10 @@ impl HostVolume {
         move |e| VolumeError::from_io(doing.clone(), path, e)
     }
 
-    fn root_dir(&self, doing: &Doing) -> Result<OpenDir, VolumeError> {
-        let root = VolPath::root();
-        Ok(OpenDir {
-            dir: self.root.try_clone().map_err(Self::io(doing, &root))?,
-            path: root,
-        })
-    }
-
-    /// The entry of `dir` whose name is `name` but for case.
-    fn lookup(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &OpenDir,
-        name: &OsStr,
-    ) -> Result<Option<(OsString, Kind)>, VolumeError> {
-        let folded = FoldedName::new(name);
-        let pick = |index: &Index| index.get(&folded, doing, wanted, &dir.path);
-        let stamp = sys::stamp(&dir.dir).map_err(Self::io(doing, &dir.path))?;
-        if let Ok(cache) = self.cache.lock() {
-            if let Some(index) = cache.get(&dir.path, &stamp) {
-                return pick(index);
-            }
-        }
-        let index = Index::new(sys::list(&dir.dir, doing, &dir.path)?);
-        let picked = pick(&index);
-        if let Ok(mut cache) = self.cache.lock() {
-            cache.put(&dir.path, stamp, index);
-        }
-        picked
-    }
-
     /// Forgets what folders hold, before and after a change of our own.
     fn forget(&self) {
         if let Ok(mut cache) = self.cache.lock() {
             cache.clear();
-        }
-    }
-
-    /// Opens the subfolder `name` of `dir`, as spelled on the volume.
-    fn enter(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &OpenDir,
-        name: &OsStr,
-    ) -> Result<OpenDir, VolumeError> {
-        let path = dir.path.child(name)?;
-        let opened = dir
-            .dir
-            .open_dir_nofollow(name)
-            .map_err(Self::io(doing, &path))?;
-        let mount = sys::mount_id(&opened).map_err(Self::io(doing, &path))?;
-        if mount != self.mount {
-            return Err(VolumeError::OtherFileSystem {
-                doing: doing.clone(),
-                path: wanted.clone(),
-                at: path,
-            });
-        }
-        Ok(OpenDir { dir: opened, path })
-    }
-
-    /// Opens the folder `dir`; `wanted` is what the caller was asked for, for messages.
-    fn open_dir(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &VolPath,
-    ) -> Result<OpenDir, VolumeError> {
-        let mut at = self.root_dir(doing)?;
-        for name in dir.components() {
-            let path = at.path.child(name)?;
-            at = match self.lookup(doing, wanted, &at, name)? {
-                Some((real, Kind::Dir)) => self.enter(doing, wanted, &at, &real)?,
-                Some((real, Kind::Link)) => {
-                    return Err(VolumeError::LinkOnPath {
-                        doing: doing.clone(),
-                        path: wanted.clone(),
-                        link: at.path.child(real)?,
-                    })
-                }
-                Some((real, found)) => {
-                    return Err(VolumeError::NotADirectory {
-                        doing: doing.clone(),
-                        path: wanted.clone(),
-                        at: at.path.child(real)?,
-                        found,
-                    })
-                }
-                None => {
-                    return Err(VolumeError::NotFound {
-                        doing: doing.clone(),
-                        path: wanted.clone(),
-                        missing: path,
-                    })
-                }
-            };
-        }
-        Ok(at)
-    }
-
-    /// Finds an existing entry that is not the root.
-    fn locate(&self, doing: &Doing, path: &VolPath) -> Result<Located, VolumeError> {
-        let (parent, name) = split(doing, path)?;
-        let parent = self.open_dir(doing, path, &parent)?;
-        match self.lookup(doing, path, &parent, name)? {
-            Some((name, kind)) => Ok(Located {
-                path: parent.path.child(&name)?,
-                parent,
-                name,
-                kind,
-            }),
-            None => Err(VolumeError::NotFound {
-                doing: doing.clone(),
-                path: path.clone(),
-                missing: parent.path.child(name)?,
-            }),
-        }
-    }
-
-    /// Opens the folder in which `path` is to be created, and makes sure that the name is free.
-    fn locate_new<'p>(
-        &self,
-        doing: &Doing,
-        path: &VolPath,
-        new: &'p VolPath,
-    ) -> Result<(OpenDir, &'p OsStr), VolumeError> {
-        let (parent, name) = split(doing, new)?;
-        let parent = self.open_dir(doing, path, &parent)?;
-        match self.lookup(doing, path, &parent, name) {
-            Ok(None) => Ok((parent, name)),
-            Ok(Some((existing, _))) => Err(VolumeError::Exists {
-                doing: doing.clone(),
-                path: path.clone(),
-                existing: parent.path.child(existing)?,
-            }),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn not_a_file(doing: &Doing, path: &VolPath, found: Kind) -> VolumeError {
-        VolumeError::NotAFile {
-            doing: doing.clone(),
-            path: path.clone(),
-            found,
         }
     }
 
@@ -268,16 +122,16 @@ impl HostVolume {
         doing: &Doing,
         path: &VolPath,
         options: &OpenOptions,
-    ) -> Result<(File, Metadata, Located), VolumeError> {
+    ) -> Result<(File, Metadata, Located<OpenDir>), VolumeError> {
         if path.is_root() {
-            return Err(Self::not_a_file(doing, path, Kind::Dir));
+            return Err(not_a_file(doing, path, Kind::Dir));
         }
         let at = self.locate(doing, path)?;
         let io = Self::io(doing, &at.path);
         let before = at.parent.dir.symlink_metadata(&at.name).map_err(&io)?;
         let kind = kind_of(&before);
         if kind != Kind::File {
-            return Err(Self::not_a_file(doing, &at.path, kind));
+            return Err(not_a_file(doing, &at.path, kind));
         }
         let mut options = options.clone();
         options.follow(FollowSymlinks::No);
@@ -285,7 +139,7 @@ impl HostVolume {
         let meta = file.metadata().map_err(&io)?;
         let kind = kind_of(&meta);
         if kind != Kind::File {
-            return Err(Self::not_a_file(doing, &at.path, kind));
+            return Err(not_a_file(doing, &at.path, kind));
         }
         let file = file.into_std();
         if sys::mount_id(&file).map_err(&io)? != self.mount {
@@ -309,12 +163,84 @@ impl HostVolume {
         sys::sync_dir(&dir.dir).map_err(Self::io(doing, &dir.path))
     }
 
-    /// Whether writing to a file with several names may reach out of this volume: on NTFS all the
-    /// names of a file are on the volume, if all of the volume is ours.
-    fn hard_links_matter(&self) -> bool {
-        !self
-            .mount_info()
-            .is_some_and(|m| m.is_ntfs && m.target_is_mount_root)
+    /// How many names a file has, if some may lie outside of what was opened: on NTFS all the
+    /// names of a file are on the volume.
+    fn outside_links(&self, meta: &Metadata) -> u64 {
+        let links = sys::links(meta);
+        if links <= 1 || !meta.is_file() {
+            return 1;
+        }
+        let whole_ntfs = || {
+            self.mount_info()
+                .is_some_and(|m| m.is_ntfs && m.target_is_mount_root)
+        };
+        if *self.whole_ntfs.get_or_init(whole_ntfs) {
+            1
+        } else {
+            links
+        }
+    }
+}
+
+impl Walk for HostVolume {
+    type Dir = OpenDir;
+
+    fn top(&self, doing: &Doing) -> Result<OpenDir, VolumeError> {
+        let path = VolPath::root();
+        Ok(OpenDir {
+            dir: self.root.try_clone().map_err(Self::io(doing, &path))?,
+            path,
+        })
+    }
+
+    fn place<'d>(&self, dir: &'d OpenDir) -> &'d VolPath {
+        &dir.path
+    }
+
+    fn lookup(
+        &self,
+        doing: &Doing,
+        wanted: &VolPath,
+        dir: &OpenDir,
+        name: &OsStr,
+    ) -> Result<Option<(OsString, Kind)>, VolumeError> {
+        let folded = FoldedName::new(name);
+        let pick = |index: &Index| only_one(index.get(&folded), doing, wanted, &dir.path);
+        let stamp = sys::stamp(&dir.dir).map_err(Self::io(doing, &dir.path))?;
+        if let Ok(cache) = self.cache.lock() {
+            if let Some(index) = cache.get(&dir.path, &stamp) {
+                return pick(index);
+            }
+        }
+        let index = Index::new(sys::list(&dir.dir, doing, &dir.path)?);
+        let picked = pick(&index);
+        if let Ok(mut cache) = self.cache.lock() {
+            cache.put(&dir.path, stamp, index);
+        }
+        picked
+    }
+
+    fn enter(
+        &self,
+        doing: &Doing,
+        wanted: &VolPath,
+        dir: &OpenDir,
+        name: &OsStr,
+    ) -> Result<OpenDir, VolumeError> {
+        let path = dir.path.child(name)?;
+        let opened = dir
+            .dir
+            .open_dir_nofollow(name)
+            .map_err(Self::io(doing, &path))?;
+        let mount = sys::mount_id(&opened).map_err(Self::io(doing, &path))?;
+        if mount != self.mount {
+            return Err(VolumeError::OtherFileSystem {
+                doing: doing.clone(),
+                path: wanted.clone(),
+                at: path,
+            });
+        }
+        Ok(OpenDir { dir: opened, path })
     }
 }
 
@@ -354,6 +280,7 @@ impl Volume for HostVolume {
             path,
             kind,
             len: if kind == Kind::File { meta.len() } else { 0 },
+            links: self.outside_links(&meta),
             modified: meta
                 .modified()
                 .ok()
@@ -389,6 +316,13 @@ impl Volume for HostVolume {
     fn read_link(&self, path: &VolPath) -> Result<OsString, VolumeError> {
         let doing = Doing::Reading;
         let at = self.locate(&doing, path)?;
+        if at.kind != Kind::Link {
+            return Err(VolumeError::NotALink {
+                doing,
+                path: at.path,
+                found: at.kind,
+            });
+        }
         let target = at.parent.dir.read_link_contents(&at.name);
         let target = target.map_err(Self::io(&doing, &at.path))?;
         Ok(target.into_os_string())
@@ -428,8 +362,8 @@ impl Volume for HostVolume {
         let doing = Doing::OpeningForWriting;
         let options = OpenOptions::new().read(true).write(true).clone();
         let (file, meta, at) = self.open_file(&doing, path, &options)?;
-        let links = sys::links(&meta);
-        if links > 1 && self.hard_links_matter() {
+        let links = self.outside_links(&meta);
+        if links > 1 {
             return Err(VolumeError::HardLinked {
                 doing,
                 path: at.path,
@@ -448,8 +382,8 @@ impl Volume for HostVolume {
 
     fn create_dir(&self, path: &VolPath, protection: Protection) -> Result<Protected, VolumeError> {
         let doing = Doing::CreatingFolder;
-        let (parent, name) = self.locate_new(&doing, path, path)?;
-        let real = parent.path.child(name)?;
+        let new = self.locate_new(&doing, path, path)?;
+        let (parent, name, real) = (new.parent, new.name.as_os_str(), new.path);
         self.forget();
         sys::create_dir(&parent.dir, name, protection).map_err(Self::io(&doing, &real))?;
         self.forget();
@@ -483,8 +417,8 @@ impl Volume for HostVolume {
 
     fn write_new(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {
         let doing = Doing::CreatingFile;
-        let (parent, name) = self.locate_new(&doing, path, path)?;
-        let real = parent.path.child(name)?;
+        let new = self.locate_new(&doing, path, path)?;
+        let (parent, name, real) = (new.parent, new.name.as_os_str(), new.path);
         let io = Self::io(&doing, &real);
         self.forget();
         let mut options = OpenOptions::new();
@@ -512,8 +446,8 @@ impl Volume for HostVolume {
         let doing = Doing::Appending;
         let options = OpenOptions::new().append(true).clone();
         let (mut file, meta, at) = self.open_file(&doing, path, &options)?;
-        let links = sys::links(&meta);
-        if links > 1 && self.hard_links_matter() {
+        let links = self.outside_links(&meta);
+        if links > 1 {
             return Err(VolumeError::HardLinked {
                 doing,
                 path: at.path,
@@ -532,15 +466,7 @@ impl Volume for HostVolume {
 
     fn rename(&self, from: &VolPath, to: &VolPath) -> Result<(), VolumeError> {
         let doing = Doing::Renaming { to: to.clone() };
-        if to.starts_with(from) && !to.same_place(from) {
-            return Err(VolumeError::IntoItself {
-                doing,
-                path: from.clone(),
-            });
-        }
-        let source = self.locate(&doing, from)?;
-        let (parent, name) = self.locate_new(&doing, from, to)?;
-        let new = parent.path.child(name)?;
+        let (source, new) = self.locate_rename(&doing, from, to)?;
         let stat = |at: &OpenDir, name: &OsStr| match at.dir.symlink_metadata(name) {
             Ok(meta) => Ok(Some(sys::identity(&meta))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -548,18 +474,18 @@ impl Volume for HostVolume {
         };
         let before = stat(&source.parent, &source.name)?;
         self.forget();
-        sys::rename(&source.parent.dir, &source.name, &parent.dir, name)
+        sys::rename(&source.parent.dir, &source.name, &new.parent.dir, &new.name)
             .map_err(Self::io(&doing, from))?;
         self.forget();
         // Look: it is there, it is the same thing, and the old name is gone.
-        let after = stat(&parent, name)?;
+        let after = stat(&new.parent, &new.name)?;
         let left = stat(&source.parent, &source.name)?;
         let wrong = if left.is_some() {
             Some(format!("{} is still there", source.path))
         } else if after.is_none() {
-            Some(format!("{new} is not there"))
+            Some(format!("{} is not there", new.path))
         } else if before.is_some() && before != after {
-            Some(format!("{new} is something else"))
+            Some(format!("{} is something else", new.path))
         } else {
             None
         };
@@ -571,7 +497,7 @@ impl Volume for HostVolume {
             });
         }
         // The new name first: if power fails in between, better two names than none.
-        Self::sync(&doing, &parent)?;
+        Self::sync(&doing, &new.parent)?;
         Self::sync(&doing, &source.parent)
     }
 
@@ -583,7 +509,7 @@ impl Volume for HostVolume {
         match kind_of(&meta) {
             Kind::File => {}
             Kind::Link if !meta.is_dir() => {}
-            found => return Err(Self::not_a_file(&doing, &at.path, found)),
+            found => return Err(not_a_file(&doing, &at.path, found)),
         }
         self.forget();
         at.parent.dir.remove_file(&at.name).map_err(&io)?;

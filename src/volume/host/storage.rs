@@ -79,13 +79,7 @@ impl Storage for HostStorage {
         if got == buf.len() {
             return Ok(());
         }
-        Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            format!(
-                "the file ends {got} bytes after offset {offset}, {} bytes were to be read",
-                buf.len()
-            ),
-        ))
+        Err(super::super::ends_early(offset, got, buf.len()))
     }
 
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -14,7 +14,8 @@ use rustix::io::{retry_on_intr, Errno};
 
 use super::super::error::{Doing, VolumeError};
 use super::super::path::VolPath;
-use super::super::{Entry, Kind, MountInfo, Protected, Protection, MAX_ENTRIES};
+use super::super::walk::too_many;
+use super::super::{Entry, Kind, MountInfo, Protected, Protection};
 use super::dacl;
 use super::listing::Stamp;
 
@@ -130,13 +131,7 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
         if name == b"." || name == b".." {
             continue;
         }
-        if entries.len() >= MAX_ENTRIES {
-            return Err(VolumeError::TooManyEntries {
-                doing: doing.clone(),
-                path: path.clone(),
-                limit: MAX_ENTRIES,
-            });
-        }
+        too_many(entries.len(), doing, path)?;
         let name: OsString = OsStr::from_bytes(name).to_owned();
         let file_type = match entry.file_type() {
             FileType::Unknown => {

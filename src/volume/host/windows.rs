@@ -21,7 +21,8 @@ use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt as _};
 
 use super::super::error::{Doing, VolumeError};
 use super::super::path::VolPath;
-use super::super::{Entry, MountInfo, Protected, Protection, MAX_ENTRIES};
+use super::super::walk::too_many;
+use super::super::{Entry, MountInfo, Protected, Protection};
 use super::listing::Stamp;
 
 const FILE_SHARE_READ: u32 = 1;
@@ -67,13 +68,7 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
     let mut entries = Vec::new();
     for entry in dir.entries().map_err(io)? {
         let entry = entry.map_err(io)?;
-        if entries.len() >= MAX_ENTRIES {
-            return Err(VolumeError::TooManyEntries {
-                doing: doing.clone(),
-                path: path.clone(),
-                limit: MAX_ENTRIES,
-            });
-        }
+        too_many(entries.len(), doing, path)?;
         let meta = entry.metadata().map_err(io)?;
         entries.push(Entry {
             name: entry.file_name(),
@@ -115,7 +110,9 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
 pub(super) fn is_running_system(given: &Path) -> bool {
     let drive = |path: &Path| match path.components().next() {
         Some(Component::Prefix(prefix)) => match prefix.kind() {
-            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => Some(letter.to_ascii_uppercase()),
+            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => {
+                Some(letter.to_ascii_uppercase())
+            }
             _ => None,
         },
         _ => None,
