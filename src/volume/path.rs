@@ -16,7 +16,7 @@ const MAX_COMPONENTS: usize = 1024;
 
 /// Why a text is not a path inside a volume.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a path inside a volume: {why}")]
+#[error("\"{text}\" is not a path inside a volume: {why}")]
 pub struct BadPath {
     /// What was given, made harmless for a terminal.
     pub text: String,
@@ -254,7 +254,7 @@ impl fmt::Display for VolPath {
 
 impl fmt::Debug for VolPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VolPath({})", self.encode())
+        write!(f, "VolPath({:?})", self.encode())
     }
 }
 
