@@ -242,12 +242,19 @@ pub trait Volume {
     fn open_storage(&self, path: &VolPath) -> Result<Box<dyn Storage + '_>, VolumeError>;
 
     /// Creates a folder; its parent must exist. Returns the protection that was achieved, which
-    /// the caller judges. Inside a folder that is protected by a DACL of ours, everything created
-    /// gets the same.
+    /// the caller judges. On NTFS what is created inherits as on Windows (ntfs-3g itself would give
+    /// everybody full access), and in a folder that is protected by a DACL it is protected likewise.
     ///
     /// # Errors
     /// `Exists`, `NotFound` (the parent), `Full`, `ReadOnly`, `Denied`.
     fn create_dir(&self, path: &VolPath, protection: Protection) -> Result<Protected, VolumeError>;
+
+    /// Restricts a folder that exists to SYSTEM and Administrators, as `create_dir` would have; what
+    /// is in it already stays as it is. Returns what was achieved.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADirectory`, `ReadOnly`.
+    fn protect(&self, dir: &VolPath) -> Result<Protected, VolumeError>;
 
     /// How a folder or file is protected now: `Dacl` only if its DACL lets nobody but SYSTEM and
     /// Administrators in, `Mode` only if the permission bits let in nobody but this user (or root).

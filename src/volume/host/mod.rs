@@ -401,6 +401,17 @@ impl Volume for HostVolume {
         })
     }
 
+    fn protect(&self, dir: &VolPath) -> Result<Protected, VolumeError> {
+        let doing = Doing::Protecting;
+        let at = self.locate(&doing, dir)?;
+        let opened = self.open_dir(&doing, dir, dir)?;
+        let protected =
+            sys::protect_dir(&at.parent.dir, &opened.dir, Protection::AdministratorsOnly)
+                .map_err(Self::io(&doing, &at.path))?;
+        Self::sync(&doing, &opened)?;
+        Ok(protected)
+    }
+
     fn protection(&self, path: &VolPath) -> Result<Protected, VolumeError> {
         let doing = Doing::LookingFor;
         if path.is_root() {

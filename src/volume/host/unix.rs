@@ -301,57 +301,79 @@ pub(super) fn is_ntfs(dir: &Dir) -> bool {
     reopen(dir).ok().and_then(descriptor).is_some()
 }
 
-/// Sets our descriptor and looks whether it is there.
-fn set_descriptor(fd: impl AsFd, attribute: &std::ffi::CStr, folder: bool) -> io::Result<bool> {
-    let wanted = dacl::administrators_only(folder);
-    match retry_on_intr(|| rustix::fs::fsetxattr(&fd, attribute, &wanted, XattrFlags::empty())) {
-        Ok(()) => {}
-        Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS | Errno::NOSYS) => return Ok(false),
-        Err(e) => return Err(e.into()),
+/// Sets a descriptor; `false` if this user may not, or the driver can't.
+fn set_descriptor(fd: impl AsFd, attribute: &std::ffi::CStr, sd: &[u8]) -> io::Result<bool> {
+    match retry_on_intr(|| rustix::fs::fsetxattr(&fd, attribute, sd, XattrFlags::empty())) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS | Errno::NOSYS) => Ok(false),
+        Err(e) => Err(e.into()),
     }
-    Ok(descriptor(&fd).is_some_and(|(_, sd)| dacl::lets_only_administrators_in(&sd)))
 }
 
-/// Whether `dir` is a folder of ours whose protection is to hold for what is created inside.
-fn passes_protection_on(dir: &Dir) -> bool {
-    reopen(dir)
+/// Gives something new in `parent` the descriptor that it should have: administrators only if that
+/// is asked for or `parent` is for them only and passes nothing else on; else what it inherits.
+/// Whether nobody but administrators gets in now.
+fn give_descriptor(
+    parent: &Dir,
+    new: impl AsFd,
+    attribute: &std::ffi::CStr,
+    folder: bool,
+    asked: bool,
+) -> io::Result<bool> {
+    let above = reopen(parent)
         .ok()
         .and_then(descriptor)
-        .is_some_and(|(_, sd)| dacl::is_ours(&sd))
+        .map(|(_, sd)| sd)
+        .unwrap_or_default();
+    let closed = dacl::lets_only_administrators_in(&above);
+    let from_above = dacl::inherited(&above, folder);
+    let sd = match from_above {
+        Some(sd) if !asked && !dacl::is_ours(&above) => sd,
+        _ if asked || closed => dacl::administrators_only(folder),
+        // Nothing is inherited: as the driver has made it.
+        _ => return Ok(false),
+    };
+    // Looked at afterwards: done is what is there.
+    Ok(set_descriptor(&new, attribute, &sd)?
+        && descriptor(&new).is_some_and(|(_, sd)| dacl::lets_only_administrators_in(&sd)))
 }
 
-/// Protects the new folder `new` in `parent`, and says what was achieved.
+/// Protects the folder `dir`, new or not, in `parent`, and says what was achieved.
 pub(super) fn protect_dir(
     parent: &Dir,
-    new: &Dir,
+    dir: &Dir,
     protection: Protection,
 ) -> io::Result<Protected> {
-    let fd = reopen(new)?;
+    let fd = reopen(dir)?;
     let asked = protection == Protection::AdministratorsOnly;
     if let Some((attribute, _)) = descriptor(&fd) {
-        if !asked && !passes_protection_on(parent) {
-            return Ok(Protected::Plain);
-        }
-        if set_descriptor(&fd, attribute, true)? {
-            return Ok(Protected::Dacl);
-        }
+        return Ok(if give_descriptor(parent, &fd, attribute, true, asked)? {
+            Protected::Dacl
+        } else {
+            Protected::Plain
+        });
     }
-    if asked {
-        self::protection(new, None)
-    } else {
-        Ok(Protected::Plain)
+    if !asked {
+        return Ok(Protected::Plain);
+    }
+    match retry_on_intr(|| rustix::fs::fchmod(&fd, Mode::RWXU)) {
+        // Not ours to change, or nothing to change: what there is tells.
+        Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => self::protection(dir, None),
+        Err(e) => Err(e.into()),
     }
 }
 
-/// Protects a new, still empty file in `parent`, if the folder is one of ours.
+/// Protects a new, still empty file in `parent` as its folder demands.
 pub(super) fn protect_file(parent: &Dir, file: &File) -> io::Result<()> {
-    if let Some((attribute, _)) = descriptor(file) {
-        if passes_protection_on(parent) && !set_descriptor(file, attribute, false)? {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "the file can't be restricted to administrators",
-            ));
-        }
+    let Some((attribute, _)) = descriptor(file) else {
+        return Ok(());
+    };
+    let done = give_descriptor(parent, file, attribute, false, false)?;
+    if !done && self::protection(parent, None)? == Protected::Dacl {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the file can't be restricted to administrators",
+        ));
     }
     Ok(())
 }

@@ -166,7 +166,7 @@ impl<'a> Overlay<'a> {
     fn parent_passes_protection_on(&self, parent: &VolPath) -> bool {
         match self.root.borrow().at(parent) {
             Ok(At::Dir(DirNode {
-                created: Some(protected),
+                protected: Some(protected),
                 ..
             })) => *protected == Protected::Dacl,
             Ok(At::Dir(DirNode {
@@ -427,6 +427,18 @@ impl Volume for Overlay<'_> {
         Ok(protected)
     }
 
+    fn protect(&self, dir: &VolPath) -> Result<Protected, VolumeError> {
+        let doing = Doing::Protecting;
+        let at = self.locate(&doing, dir)?;
+        let opened = self.open_dir(&doing, dir, dir)?;
+        let protected = self.protected(&at.parent.path, true);
+        self.root
+            .borrow_mut()
+            .materialise(opened.path.components())?
+            .protected = Some(protected);
+        Ok(protected)
+    }
+
     fn protection(&self, path: &VolPath) -> Result<Protected, VolumeError> {
         let doing = Doing::LookingFor;
         let (here, base) = if path.is_root() {
@@ -435,7 +447,7 @@ impl Volume for Overlay<'_> {
             let at = self.locate(&doing, path)?;
             let base = match self.root.borrow().at(&at.path)? {
                 At::Base(base) => base,
-                At::Dir(dir) => match (&dir.created, &dir.base) {
+                At::Dir(dir) => match (&dir.protected, &dir.base) {
                     (Some(protected), _) => return Ok(*protected),
                     (None, Some(base)) => base.clone(),
                     (None, None) => return Ok(Protected::Plain),

@@ -39,8 +39,8 @@ pub(super) struct DirNode {
     pub base: Option<VolPath>,
     /// What differs from the volume below, by exact name; `None` is what is not here any more.
     pub changed: BTreeMap<OsString, Option<Node>>,
-    /// The protection of a new folder.
-    pub created: Option<Protected>,
+    /// The protection, if the folder is new or was protected here.
+    pub protected: Option<Protected>,
     /// When a new folder was made.
     pub modified: Option<SystemTime>,
 }
@@ -78,7 +78,7 @@ impl DirNode {
         DirNode {
             base,
             changed: BTreeMap::new(),
-            created: None,
+            protected: None,
             modified: None,
         }
     }
@@ -86,7 +86,7 @@ impl DirNode {
     /// A new folder.
     pub(super) fn created(protected: Protected) -> Self {
         DirNode {
-            created: Some(protected),
+            protected: Some(protected),
             modified: super::now(),
             ..DirNode::over(None)
         }

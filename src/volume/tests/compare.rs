@@ -102,7 +102,7 @@ fn step(volume: &dyn Volume, random: &mut Random) -> String {
 #[test]
 fn host_and_overlay_answer_the_same() {
     let mut done = 0;
-    for seed in 0..40 {
+    for seed in 0..80 {
         let (real, below) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         set_up(real.path());
         set_up(below.path());

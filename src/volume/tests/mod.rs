@@ -16,6 +16,8 @@ mod overlay;
 mod compare;
 #[cfg(unix)]
 mod host;
+#[cfg(unix)]
+mod links;
 #[cfg(target_os = "linux")]
 mod mounts;
 #[cfg(target_os = "linux")]

@@ -185,13 +185,94 @@ fn our_folder_is_protected_on_disk() {
 }
 
 #[test]
-fn a_folder_that_somebody_opened_to_all_is_seen() {
+fn a_folder_that_somebody_planted_is_seen_and_can_be_protected() {
     let Some(ntfs) = Ntfs::mounted() else { return };
     std::fs::create_dir(ntfs.root().join("coldmend")).unwrap();
-    assert_eq!(
-        ntfs.open().protection(&p("coldmend")).unwrap(),
-        Protected::Plain
+    let volume = ntfs.open();
+    let dir = p("coldmend");
+    for v in [&Overlay::new(&volume) as &dyn Volume, &volume] {
+        assert_eq!(v.protection(&dir).unwrap(), Protected::Plain);
+        assert_eq!(v.protect(&dir).unwrap(), Protected::Dacl);
+        assert_eq!(v.protection(&dir).unwrap(), Protected::Dacl);
+        v.write_new(&p("coldmend/f"), b"").unwrap();
+        assert_eq!(v.protection(&p("coldmend/f")).unwrap(), Protected::Dacl);
+    }
+}
+
+#[test]
+fn what_is_created_elsewhere_inherits_as_on_windows() {
+    let Some(ntfs) = Ntfs::mounted() else { return };
+    // O:BAG:SYD:P(A;OICI;FA;;;SY)(A;OICI;0x1200a9;;;BU): Users may read.
+    let users = "01020000000000052000000021020000";
+    let parent = format!(
+        "0100049048000000580000000000000014000000020034000200000000031400ff011f00\
+         01010000000000051200000000031800a9001200{users}\
+         01020000000000052000000020020000010100000000000512000000"
     );
+    let bytes: Vec<u8> = (0..parent.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&parent[i..i + 2], 16).unwrap())
+        .collect();
+    let dir = ntfs.root().join("Downloader");
+    std::fs::create_dir(&dir).unwrap();
+    rustix::fs::setxattr(&dir, ACL, &bytes, XattrFlags::empty()).unwrap();
+    let volume = ntfs.open();
+    for v in [&Overlay::new(&volume) as &dyn Volume, &volume] {
+        let made = v
+            .create_dir(&p("Downloader/old"), Protection::Plain)
+            .unwrap();
+        assert_eq!(made, Protected::Plain);
+        v.write_new(&p("Downloader/old/f"), b"x").unwrap();
+        assert_eq!(
+            v.protection(&p("Downloader/old/f")).unwrap(),
+            Protected::Plain
+        );
+    }
+    let hex = |name: &str| -> String {
+        attribute(&dir.join(name), ACL)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    };
+    let everyone = "010100000000000100000000";
+    for (name, flags) in [("old", "13"), ("old/f", "10")] {
+        let sd = hex(name);
+        assert!(
+            sd.contains(&format!("00{flags}1800a9001200{users}")),
+            "{name}: {sd}"
+        );
+        assert!(!sd.contains(everyone), "{name}: {sd}");
+    }
+}
+
+#[test]
+fn a_failing_disk_is_an_error() {
+    let Some(mut ntfs) = Ntfs::mounted() else {
+        return;
+    };
+    windows(ntfs.root());
+    let big = ntfs.root().join("Windows/big");
+    std::fs::write(&big, vec![1; 3 << 20]).unwrap();
+    assert!(ntfs.mount(""));
+    let volume = ntfs.open();
+    assert_eq!(
+        volume.find(&p("windows/big")).unwrap().unwrap().len,
+        3 << 20
+    );
+    // Most of the medium is gone.
+    let image = std::fs::File::options()
+        .write(true)
+        .open(ntfs.image())
+        .unwrap();
+    image.set_len(1 << 20).unwrap();
+    let error = volume.read(&p("windows/big"), 4 << 20).unwrap_err();
+    assert!(matches!(error, VolumeError::Unreadable { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unreadable);
+    let error = Overlay::new(&volume)
+        .read(&p("windows/big"), 4 << 20)
+        .unwrap_err();
+    assert!(matches!(error, VolumeError::Unreadable { .. }), "{error}");
+    image.set_len(6 << 20).unwrap();
 }
 
 #[test]
