@@ -228,6 +228,13 @@ pub trait Volume {
         None
     }
 
+    /// The serial number that NTFS got when it was formatted: what tells one volume from another.
+    /// `None` on other file systems, or where it can't be read (on Linux it is read from the
+    /// device, which needs root).
+    fn serial(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether this is the volume that the running Windows (or WinPE) was started from. On Linux
     /// never: a Windows can't run from what Linux has mounted.
     fn is_running_system(&self) -> bool {

@@ -96,3 +96,69 @@ impl Cache {
         self.count = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn index(names: &[&str]) -> Index {
+        let entry = |name: &&str| Entry {
+            name: name.into(),
+            kind: Kind::File,
+        };
+        Index::new(names.iter().map(entry).collect())
+    }
+
+    fn stamp(id: u64, age: Duration) -> Stamp {
+        let time = SystemTime::now().checked_sub(age).unwrap();
+        Stamp {
+            id: (1, id),
+            times: [time, time],
+        }
+    }
+
+    #[test]
+    fn only_a_settled_folder_is_kept_and_only_while_it_is_the_same() {
+        let folder = VolPath::literal("Windows/System32");
+        let mut cache = Cache::default();
+        let fresh = stamp(1, Duration::from_secs(1));
+        cache.put(&folder, fresh.clone(), index(&["a"]));
+        assert!(cache.get(&folder, &fresh).is_none());
+        // A clock that is behind: changed in the future, never kept.
+        let mut future = stamp(1, Duration::ZERO);
+        future.times = [SystemTime::now() + Duration::from_secs(3600); 2];
+        cache.put(&folder, future.clone(), index(&["a"]));
+        assert!(cache.get(&folder, &future).is_none());
+
+        let old = stamp(1, Duration::from_secs(60));
+        cache.put(&folder, old.clone(), index(&["a", "A", "b"]));
+        let kept = cache.get(&folder, &old).unwrap();
+        assert_eq!(kept.get(&FoldedName::new("a".as_ref())).len(), 2);
+        assert_eq!(kept.get(&FoldedName::new("B".as_ref())).len(), 1);
+        assert!(kept.get(&FoldedName::new("c".as_ref())).is_empty());
+        assert!(cache.get(&VolPath::root(), &old).is_none());
+        assert!(cache
+            .get(&folder, &stamp(2, Duration::from_secs(60)))
+            .is_none());
+        assert!(cache
+            .get(&folder, &stamp(1, Duration::from_secs(61)))
+            .is_none());
+        cache.clear();
+        assert!(cache.get(&folder, &old).is_none());
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut cache = Cache::default();
+        let names: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for n in 0..500u64 {
+            let folder = VolPath::root().child(n.to_string()).unwrap();
+            cache.put(&folder, stamp(n, Duration::from_secs(60)), index(&names));
+            assert!(cache.count <= MAX_NAMES);
+            let held: usize = cache.folders.values().map(|(_, index)| index.count).sum();
+            assert_eq!(held, cache.count);
+        }
+    }
+}

@@ -354,6 +354,12 @@ impl Volume for HostVolume {
         sys::mount_info(&self.root)
     }
 
+    fn serial(&self) -> Option<u64> {
+        self.mount_info()
+            .filter(|mount| mount.is_ntfs)
+            .and_then(|mount| sys::ntfs_serial(&mount.source))
+    }
+
     fn is_running_system(&self) -> bool {
         sys::is_running_system(&self.given)
     }

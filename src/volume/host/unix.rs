@@ -235,6 +235,28 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
     None
 }
 
+/// The serial number in an NTFS boot sector (offset 0x48, 8 bytes; "NTFS    " at 3) of the device or
+/// image that is mounted.
+pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
+    use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+    let nonblock = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let device = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock.bits().cast_signed())
+        .open(source)
+        .ok()?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&device).ok()?.st_mode);
+    if !matches!(kind, FileType::BlockDevice | FileType::RegularFile) {
+        return None;
+    }
+    let mut sector = [0; 512];
+    device.read_exact_at(&mut sector, 0).ok()?;
+    if sector.get(3..11)? != b"NTFS    " {
+        return None;
+    }
+    Some(u64::from_le_bytes(sector.get(0x48..0x50)?.try_into().ok()?))
+}
+
 pub(super) fn is_running_system(_: &Path) -> bool {
     false
 }

@@ -105,6 +105,11 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
     None
 }
 
+/// Needs `FSCTL_GET_NTFS_VOLUME_DATA`; not asked, since there is no mount information yet.
+pub(super) fn ntfs_serial(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Whether `given` lies on the drive that the running system was started from, by its letter. The
 /// same volume under a second letter or by its volume GUID is not seen yet.
 pub(super) fn is_running_system(given: &Path) -> bool {

@@ -406,6 +406,10 @@ impl Volume for Overlay<'_> {
         self.base.mount_info()
     }
 
+    fn serial(&self) -> Option<u64> {
+        self.base.serial()
+    }
+
     fn is_running_system(&self) -> bool {
         self.base.is_running_system()
     }

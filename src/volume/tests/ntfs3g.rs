@@ -54,6 +54,11 @@ fn how_it_is_mounted() {
     assert_eq!(info.source, ntfs.image());
     assert_eq!(info.mount_point, ntfs.root());
     assert_eq!(volume.writable().unwrap(), Writability::ReadWrite);
+    let image = std::fs::read(ntfs.image()).unwrap();
+    let serial = u64::from_le_bytes(image[0x48..0x50].try_into().unwrap());
+    assert!(serial != 0);
+    assert_eq!(volume.serial(), Some(serial));
+    assert_eq!(Overlay::new(&volume).serial(), Some(serial));
     let free = volume.free_space().unwrap();
     assert!((1 << 20..6 << 20).contains(&free), "{free}");
 }
