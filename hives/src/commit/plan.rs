@@ -1,0 +1,205 @@
+//! Preparing a commit: what is written where, with which sequence numbers.
+
+use crate::base_block::{self, field, HEADER};
+use crate::bytes::{array, as_u32, index, u64_at};
+use crate::error::HiveError;
+use crate::filetime::FileTime;
+use crate::hive::Hive;
+use crate::image::PAGE;
+use crate::log_dirt::encode_body;
+use crate::log_file::{valid_header, LogFiles, LogFormat, LogSlot};
+use crate::log_hvle::encode_entry;
+use crate::recover::{highest_of, BIN_TIMESTAMP};
+
+use super::transaction::{Change, Header, LogPlan, Side, Transaction};
+use super::{Commit, LogRegime, Plan};
+
+/// How many sequence numbers a commit and its taking back use.
+const NUMBERS: u32 = 3;
+
+impl Commit {
+    /// Prepares what [`Commit::execute`] writes; writes nothing. `logs` are the logs as found: they tell which sequence numbers are
+    /// taken, which format they have, and which exist (one that does not is not created). `now` becomes the hive's time stamp where the Windows in
+    /// question keeps one.
+    ///
+    /// # Errors
+    /// [`HiveError::CheckFailed`] when the edited hive is not sound (because it was not before, mostly); [`HiveError::SequenceExhausted`].
+    pub fn prepare(hive: Hive, logs: &LogFiles, regime: LogRegime, now: FileTime) -> Result<Self, HiveError> {
+        let mut hive = hive;
+        if !hive.is_changed() {
+            return Ok(Self { hive, plan: None });
+        }
+        let before = header_of(&original_start(&hive))?;
+        let base = hive.base_block();
+        let own = base.primary_sequence.max(base.secondary_sequence);
+        let highest = highest_of(logs);
+        let sequence = safe_sequence(own, highest)?;
+        let marked_sequence = sequence.wrapping_add(1);
+        let choice = choose_log(logs, regime);
+        let format =
+            choice.map_or(if regime == LogRegime::Log12HvLe { LogFormat::HvLE } else { LogFormat::Dirt }, |(_, f)| f);
+
+        if format == LogFormat::Dirt {
+            let stamp = base.timestamp.max(now.0);
+            hive.image.write(field::TIMESTAMP, &stamp.to_le_bytes())?;
+            let bin = base_block::BASE_BLOCK.saturating_add(BIN_TIMESTAMP);
+            hive.image.write(bin, &stamp.to_le_bytes())?;
+        }
+        let mut after = header_of(hive.bytes())?;
+        base_block::seal(&mut after, marked_sequence, marked_sequence);
+        hive.image.write(0, &after)?;
+        let report = hive.check();
+        if !report.is_sound() {
+            return Err(HiveError::CheckFailed(report.faults));
+        }
+
+        let stamp = u64_at(&after, field::TIMESTAMP).unwrap_or(0);
+        let after_length = hive.base_block().length;
+        let before_length = length_of(&before);
+        let mut marked = before;
+        if format == LogFormat::Dirt {
+            base_block::put_timestamp(&mut marked, stamp);
+        }
+        base_block::seal(&mut marked, marked_sequence, sequence);
+
+        // Taking back is a commit of its own, with the next numbers.
+        let back = sequence.wrapping_add(2);
+        let mut marked_back = after;
+        base_block::seal(&mut marked_back, back.wrapping_add(1), back);
+        let mut recovered_back = after;
+        base_block::put(&mut recovered_back, field::LENGTH, before_length);
+        base_block::seal(&mut recovered_back, back.wrapping_add(1), back.wrapping_add(1));
+
+        let pages = changes(&hive);
+        let redo = |side, number, length| {
+            choice.and_then(|(slot, format)| log_plan(slot, format, &after, number, length, &pages, side))
+        };
+        let (redo, redo_back) = (redo(Side::After, sequence, after_length), redo(Side::Before, back, before_length));
+        let transaction = Transaction {
+            before,
+            after,
+            before_len: hive.original_len(),
+            after_len: hive.bytes().len() as u64,
+            pages,
+            between: vec![marked, marked_back, recovered_back],
+        };
+        let plan = Plan { transaction, marked, redo, marked_back, redo_back, sequence: marked_sequence };
+        Ok(Self { hive, plan: Some(plan) })
+    }
+}
+
+fn original_start(hive: &Hive) -> Vec<u8> {
+    hive.original_page(0).to_vec()
+}
+
+pub(super) fn header_of(bytes: &[u8]) -> Result<Header, HiveError> {
+    array::<HEADER>(bytes, 0).ok_or(HiveError::TooLarge {
+        what: "the base block",
+        size: HEADER as u64,
+        limit: bytes.len() as u64,
+    })
+}
+
+fn length_of(header: &Header) -> u32 {
+    crate::bytes::u32_at(header, field::LENGTH).unwrap_or(0)
+}
+
+/// A number above every one that hive and logs have; refused when the distance says that the numbers wrapped, or that a log is not this hive's.
+pub(super) fn safe_sequence(own: u32, highest: u32) -> Result<u32, HiveError> {
+    let exhausted = HiveError::SequenceExhausted { hive: own, logs: highest };
+    if highest.saturating_sub(own) > i32::MAX.unsigned_abs() {
+        return Err(exhausted);
+    }
+    let first = own.max(highest).checked_add(1);
+    first.filter(|f| f.checked_add(NUMBERS).is_some()).ok_or(exhausted)
+}
+
+/// The log to write to and its format: what valid logs there have, else what that Windows uses.
+fn choose_log(logs: &LogFiles, regime: LogRegime) -> Option<(LogSlot, LogFormat)> {
+    if regime == LogRegime::Dot {
+        return logs.log.as_ref().map(|_| (LogSlot::Log, LogFormat::Dirt));
+    }
+    let formats: Vec<LogFormat> = [&logs.log1, &logs.log2]
+        .into_iter()
+        .flatten()
+        .filter_map(|log| valid_header(log).ok())
+        .map(|header| match header.file_type {
+            crate::base_block::FileType::LogHvLE => LogFormat::HvLE,
+            _ => LogFormat::Dirt,
+        })
+        .collect();
+    let by_regime = if regime == LogRegime::Log12HvLe { LogFormat::HvLE } else { LogFormat::Dirt };
+    let format = match formats.first() {
+        Some(first) if formats.iter().all(|f| f == first) => *first,
+        _ => by_regime,
+    };
+    let slot = if logs.log1.is_some() {
+        LogSlot::Log1
+    } else {
+        logs.log2.as_ref()?;
+        LogSlot::Log2
+    };
+    Some((slot, format))
+}
+
+/// The pages that change, but for the base block, which is written on its own.
+fn changes(hive: &Hive) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for page in hive.image.changed_pages() {
+        if page == 0 {
+            continue;
+        }
+        let start = page.saturating_mul(PAGE);
+        let end = start.saturating_add(PAGE).min(hive.bytes().len());
+        let after = hive.bytes().get(start..end).unwrap_or(&[]).to_vec();
+        let mut before = hive.image.original_page(page).to_vec();
+        before.resize(after.len(), 0);
+        changes.push(Change { offset: start as u64, before, after });
+    }
+    changes
+}
+
+fn log_plan(
+    slot: LogSlot,
+    format: LogFormat,
+    base: &Header,
+    sequence: u32,
+    length: u32,
+    pages: &[Change],
+    side: Side,
+) -> Option<LogPlan> {
+    let runs = runs(pages, length, side)?;
+    let mut header = *base;
+    base_block::put(&mut header, field::LENGTH, length);
+    let body = match format {
+        LogFormat::HvLE => {
+            base_block::put(&mut header, field::TYPE, 6);
+            let flags = crate::bytes::u32_at(base, field::FLAGS)? & 1;
+            encode_entry(flags, sequence, length, &runs)?
+        }
+        LogFormat::Dirt => {
+            base_block::put(&mut header, field::TYPE, 1);
+            encode_body(length, &runs)?
+        }
+    };
+    base_block::seal(&mut header, sequence, sequence);
+    Some(LogPlan { slot, format, header, body })
+}
+
+/// Neighbouring pages joined; offsets in the bins. Only what lies in the bins: slack behind them is not in a log.
+fn runs(pages: &[Change], length: u32, side: Side) -> Option<Vec<(u32, Vec<u8>)>> {
+    let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
+    for change in pages {
+        let offset = u32::try_from(change.offset.checked_sub(base_block::BASE_BLOCK as u64)?).ok()?;
+        if offset >= length {
+            continue;
+        }
+        let bytes = if side == Side::Before { &change.before } else { &change.after };
+        match runs.last_mut() {
+            Some((start, run)) if start.checked_add(as_u32(run.len())) == Some(offset) => run.extend_from_slice(bytes),
+            _ => runs.push((offset, bytes.clone())),
+        }
+    }
+    // A page that is cut off by the end of the file can't be in the bins.
+    runs.iter().all(|(_, run)| index(as_u32(run.len())) % PAGE == 0).then_some(runs)
+}
