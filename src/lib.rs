@@ -1,1 +1,33 @@
-//! Placeholder.
+//! coldmend mends a Windows installation that is not running.
+//!
+//! Data flows one way, one module per stage:
+//!
+//! ```text
+//! target ──► volume ──► evidence ──► findings ──► plan ──► transaction ──► verified volume
+//!                                     (checks)   (remedies)
+//! ```
+//!
+//! * [`target`]: from what the user typed to a volume and the Windows folder on it.
+//! * [`volume`]: the only module that touches a file system.
+//! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
+//! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
+//! * [`checks`]: evidence against knowledge; makes [`findings`].
+//! * [`remedies`]: from findings to a [`plan`].
+//! * [`safety`]: what is refused before anything is written.
+//! * [`transaction`]: the only thing that writes; journal, backups, verification, undo.
+//! * [`cli`] and [`ui`]: the command line and the terminal.
+
+pub mod checks;
+pub mod cli;
+pub mod error;
+pub mod evidence;
+pub mod findings;
+pub mod knowledge;
+pub mod plan;
+pub mod remedies;
+pub mod safety;
+pub mod security;
+pub mod target;
+pub mod transaction;
+pub mod ui;
+pub mod volume;

@@ -46,9 +46,7 @@ impl Product {
     pub fn covers(self, product: ProductType) -> bool {
         matches!(
             (self, product),
-            (Product::Any, _)
-                | (Product::Client, ProductType::Client)
-                | (Product::Server, ProductType::Server)
+            (Product::Any, _) | (Product::Client, ProductType::Client) | (Product::Server, ProductType::Server)
         )
     }
 }
@@ -123,12 +121,8 @@ impl BuildTable {
             .iter()
             .flat_map(|row| {
                 [
-                    row.client
-                        .as_ref()
-                        .map(|_| (row.build, ProductType::Client)),
-                    row.server
-                        .as_ref()
-                        .map(|_| (row.build, ProductType::Server)),
+                    row.client.as_ref().map(|_| (row.build, ProductType::Client)),
+                    row.server.as_ref().map(|_| (row.build, ProductType::Server)),
                 ]
             })
             .flatten()

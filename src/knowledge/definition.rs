@@ -122,11 +122,7 @@ impl RawValue {
             (None, None, None, None, Some(digits)) => ValueData::Binary(from_hex(&digits)?),
             _ => return None,
         };
-        Some(DefinitionValue {
-            key: self.key,
-            name: self.name,
-            data,
-        })
+        Some(DefinitionValue { key: self.key, name: self.name, data })
     }
 }
 
@@ -135,8 +131,5 @@ pub(super) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     if digits.len() % 2 != 0 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok())
-        .collect()
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()).collect()
 }

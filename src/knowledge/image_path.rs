@@ -25,10 +25,7 @@ pub fn windows_path(path: &str, system_root: Option<&str>) -> String {
     let root = system_root.map(clean);
     let mut path = path.strip_prefix(r"\??\").unwrap_or(&path).to_owned();
     if let Some(rest) = path.strip_prefix(r"%systemdrive%\") {
-        let drive = root
-            .as_deref()
-            .and_then(|root| root.get(..2))
-            .unwrap_or("c:");
+        let drive = root.as_deref().and_then(|root| root.get(..2)).unwrap_or("c:");
         path = format!(r"{drive}\{rest}");
     }
     for prefix in [r"%systemroot%\", r"%windir%\", r"\systemroot\"] {
@@ -97,12 +94,7 @@ impl ImagePath {
             arguments.retain(|a| a != "-p");
             mitigations = arguments.len() != before;
         }
-        Some(ImagePath {
-            executable,
-            arguments,
-            svchost_group,
-            mitigations,
-        })
+        Some(ImagePath { executable, arguments, svchost_group, mitigations })
     }
 
     /// Whether both start the same program in the same way; `-p` does not count.
@@ -121,9 +113,7 @@ fn split_unquoted(text: &str) -> (&str, &str) {
     let mut from = 0;
     while let Some(found) = lower.get(from..).and_then(|rest| rest.find(".exe")) {
         let end = from + found + 4;
-        let at_end = text
-            .get(end..)
-            .is_none_or(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+        let at_end = text.get(end..).is_none_or(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         if at_end {
             return text.split_at(end);
         }
@@ -163,10 +153,7 @@ mod tests {
     fn differences_stay() {
         let of = |text| ImagePath::parse(text, Some(r"D:\WinNT")).unwrap();
         assert_eq!(of(r"D:\winnt\system32\msiexec.exe /V").arguments, ["/v"]);
-        assert_eq!(
-            of(r"C:\Windows\system32\svchost.exe -k netsvcs").executable,
-            r"c:\windows\system32\svchost.exe"
-        );
+        assert_eq!(of(r"C:\Windows\system32\svchost.exe -k netsvcs").executable, r"c:\windows\system32\svchost.exe");
         assert_eq!(
             of(r"C:\Program Files\Evil Tool\svc.exe -k netsvcs").executable,
             r"c:\program files\evil tool\svc.exe"

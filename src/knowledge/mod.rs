@@ -24,6 +24,8 @@ mod wrong;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_corpus;
 
 use std::sync::OnceLock;
 
@@ -132,10 +134,7 @@ struct DefinitionFile {
 }
 
 fn read<'a, T: Deserialize<'a>>(table: &str, text: &'a str) -> Result<T, KnowledgeError> {
-    toml::from_str(text).map_err(|e| KnowledgeError::Syntax {
-        table: table.to_owned(),
-        message: e.to_string(),
-    })
+    toml::from_str(text).map_err(|e| KnowledgeError::Syntax { table: table.to_owned(), message: e.to_string() })
 }
 
 impl Knowledge {
@@ -194,9 +193,7 @@ impl Knowledge {
     pub fn service(&self, name: &str, build: u32, product: ProductType) -> Option<&ServiceRow> {
         self.edition(build, product)?;
         self.rows.iter().find(|row| {
-            row.service.eq_ignore_ascii_case(name)
-                && row.builds.contains(build)
-                && row.product.covers(product)
+            row.service.eq_ignore_ascii_case(name) && row.builds.contains(build) && row.product.covers(product)
         })
     }
 
@@ -209,12 +206,7 @@ impl Knowledge {
     /// Everything that the key of a service (name in any case) holds on this build and product, to
     /// make a missing key anew. `None` where no real hive was read.
     #[must_use]
-    pub fn definition(
-        &self,
-        name: &str,
-        build: u32,
-        product: ProductType,
-    ) -> Option<&ServiceDefinition> {
+    pub fn definition(&self, name: &str, build: u32, product: ProductType) -> Option<&ServiceDefinition> {
         self.edition(build, product)?;
         self.definitions.iter().find(|definition| {
             definition.service.eq_ignore_ascii_case(name)

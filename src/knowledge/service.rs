@@ -253,10 +253,7 @@ impl ServiceRow {
                 if !raw.healthy_starts.contains(&start) {
                     return Err(fault("the default start is not healthy".to_owned()));
                 }
-                Some(StartDefault {
-                    start,
-                    delayed: raw.delayed,
-                })
+                Some(StartDefault { start, delayed: raw.delayed })
             }
             None => None,
         };
@@ -296,9 +293,7 @@ impl ServiceRow {
             healthy_types: raw.healthy_types,
             image_path: raw.image_path,
             service_dll: raw.service_dll,
-            service_dll_key: raw
-                .service_dll_key
-                .unwrap_or_else(|| "Parameters".to_owned()),
+            service_dll_key: raw.service_dll_key.unwrap_or_else(|| "Parameters".to_owned()),
             service_dll_files: raw.service_dll_files,
             accounts: raw.accounts,
             depends_on: raw.depends_on,

@@ -157,16 +157,11 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<WaasService>, WaasError> {
     }
     let text = decode(bytes)?;
     check_depth(&text)?;
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: MAX_NODES,
-    };
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES };
     let document = Document::parse_with_options(&text, options).map_err(|e| match e {
         roxmltree::Error::DtdDetected => WaasError::DocumentType,
         roxmltree::Error::NodesLimitReached => WaasError::TooComplex,
-        e => WaasError::Xml {
-            message: e.to_string(),
-        },
+        e => WaasError::Xml { message: e.to_string() },
     })?;
     let services = document
         .descendants()
@@ -174,9 +169,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<WaasService>, WaasError> {
         .map(|node| service(&document, node))
         .collect::<Result<Vec<_>, _>>()?;
     if services.is_empty() {
-        return Err(WaasError::WrongRoot {
-            root: document.root_element().tag_name().name().to_owned(),
-        });
+        return Err(WaasError::WrongRoot { root: document.root_element().tag_name().name().to_owned() });
     }
     Ok(services)
 }
@@ -186,16 +179,12 @@ fn decode(bytes: &[u8]) -> Result<String, WaasError> {
     let wide = |bytes: &[u8], skip: usize, unit: fn([u8; 2]) -> u16| {
         let rest = bytes.get(skip..).unwrap_or_default();
         if rest.len() % 2 != 0 {
-            return Err(WaasError::Encoding {
-                offset: bytes.len(),
-            });
+            return Err(WaasError::Encoding { offset: bytes.len() });
         }
         let units = rest.chunks_exact(2).map(|c| unit([c[0], c[1]]));
         let mut text = String::with_capacity(rest.len() / 2);
         for decoded in char::decode_utf16(units) {
-            text.push(decoded.map_err(|_| WaasError::Encoding {
-                offset: skip + 2 * text.encode_utf16().count(),
-            })?);
+            text.push(decoded.map_err(|_| WaasError::Encoding { offset: skip + 2 * text.encode_utf16().count() })?);
         }
         Ok(text)
     };
@@ -205,33 +194,56 @@ fn decode(bytes: &[u8]) -> Result<String, WaasError> {
         [b'<', 0, ..] => wide(bytes, 0, u16::from_le_bytes),
         [0, b'<', ..] => wide(bytes, 0, u16::from_be_bytes),
         _ => {
-            let skip = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
-                3
-            } else {
-                0
-            };
+            let skip = if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
             let rest = bytes.get(skip..).unwrap_or_default();
             std::str::from_utf8(rest)
                 .map(str::to_owned)
-                .map_err(|e| WaasError::Encoding {
-                    offset: skip + e.valid_up_to(),
-                })
+                .map_err(|e| WaasError::Encoding { offset: skip + e.valid_up_to() })
         }
     }
 }
 
-/// The XML parser recurses; deep nesting is refused before it. This counts tags roughly: markup
-/// inside comments or CDATA can only make it refuse too early.
+/// The XML parser recurses, so deep nesting is refused before it sees the text. This follows the
+/// markup only as far as it must to know which `<` opens an element and whether it closes at once;
+/// on text that is not well-formed it may stop early, and the parser says so.
 fn check_depth(text: &str) -> Result<(), WaasError> {
     let mut depth: usize = 0;
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
-        let end = rest.find('>').unwrap_or(rest.len());
+        let skip_to = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")]
+            .iter()
+            .find(|(begin, _)| rest.starts_with(begin))
+            .map(|(_, end)| *end);
+        if let Some(end) = skip_to {
+            match rest.find(end) {
+                Some(at) => rest = &rest[at + end.len()..],
+                None => return Ok(()),
+            }
+            continue;
+        }
+        // The `>` that ends the tag is the first one outside quotes.
+        let mut quote = None;
+        let end = rest.char_indices().find(|&(_, c)| match quote {
+            Some(open) => {
+                if c == open {
+                    quote = None;
+                }
+                false
+            }
+            None => {
+                if c == '"' || c == '\'' {
+                    quote = Some(c);
+                }
+                c == '>'
+            }
+        });
+        let Some((end, _)) = end else { return Ok(()) };
         let tag = &rest[..end];
+        rest = &rest[end..];
         if tag.starts_with('/') {
             depth = depth.saturating_sub(1);
-        } else if !tag.starts_with(['!', '?']) && !tag.ends_with('/') {
+        } else if !tag.ends_with('/') {
             depth += 1;
             if depth > MAX_DEPTH {
                 return Err(WaasError::TooComplex);
@@ -269,17 +281,11 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
             .map(|(_, number)| Some(*number))
             .ok_or_else(|| value(attribute, found))
     };
-    let text = |attribute: &str| {
-        node.attribute(attribute)
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
-    };
+    let text =
+        |attribute: &str| node.attribute(attribute).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let list = |attribute: &str| {
         node.attribute(attribute).map(|text| {
-            text.split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect::<Vec<_>>()
+            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect::<Vec<_>>()
         })
     };
 
@@ -295,10 +301,7 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
                 "disabled" => (StartType::Disabled, false),
                 _ => return Err(value("start", found)),
             };
-            Some(StartDefault {
-                start,
-                delayed: Some(delayed),
-            })
+            Some(StartDefault { start, delayed: Some(delayed) })
         }
     };
     let image_path = match text("imagePath") {
@@ -329,10 +332,7 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
             .map(|sddl| sddl.trim().to_owned()),
     };
     if let Some(sddl) = &sddl {
-        Descriptor::from_sddl(sddl).map_err(|e| WaasError::Sddl {
-            service: name.clone(),
-            message: e.to_string(),
-        })?;
+        Descriptor::from_sddl(sddl).map_err(|e| WaasError::Sddl { service: name.clone(), message: e.to_string() })?;
     }
 
     Ok(WaasService {
@@ -348,26 +348,15 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
                 ("win32UserShareProcess", 0x60),
             ],
         )?,
-        error_control: word(
-            "errorControl",
-            &[("ignore", 0), ("normal", 1), ("severe", 2), ("critical", 3)],
-        )?,
+        error_control: word("errorControl", &[("ignore", 0), ("normal", 1), ("severe", 2), ("critical", 3)])?,
         image_path,
         object_name: text("objectName"),
         depend_on_service: list("dependOnService"),
         required_privileges: list("requiredPrivileges"),
-        sid_type: word(
-            "sidType",
-            &[("none", 0), ("unrestricted", 1), ("restricted", 3)],
-        )?,
+        sid_type: word("sidType", &[("none", 0), ("unrestricted", 1), ("restricted", 3)])?,
         launch_protected: word(
             "launchProtected",
-            &[
-                ("none", 0),
-                ("windows", 1),
-                ("windowsLight", 2),
-                ("antimalwareLight", 3),
-            ],
+            &[("none", 0), ("windows", 1), ("windowsLight", 2), ("antimalwareLight", 3)],
         )?,
         display_name: text("displayName"),
         description: text("description"),
@@ -379,19 +368,14 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
     })
 }
 
-fn trigger(
-    node: Node<'_, '_>,
-    value: &dyn Fn(&'static str, &str) -> WaasError,
-) -> Result<WaasTrigger, WaasError> {
+fn trigger(node: Node<'_, '_>, value: &dyn Fn(&'static str, &str) -> WaasError) -> Result<WaasTrigger, WaasError> {
     let action = node.attribute("action").unwrap_or_default().trim();
     let starts = match action.to_ascii_lowercase().as_str() {
         "start" => true,
         "stop" => false,
         _ => return Err(value("serviceTrigger action", action)),
     };
-    let trigger_type = node
-        .attribute("type")
-        .ok_or_else(|| value("serviceTrigger type", ""))?;
+    let trigger_type = node.attribute("type").ok_or_else(|| value("serviceTrigger type", ""))?;
     Ok(WaasTrigger {
         starts,
         trigger_type: trigger_type.to_owned(),
@@ -403,30 +387,18 @@ fn actions(
     node: Node<'_, '_>,
     value: &dyn Fn(&'static str, &str) -> WaasError,
 ) -> Result<WaasFailureActions, WaasError> {
-    let number = |attribute: &'static str, text: &str| {
-        text.trim()
-            .parse::<u32>()
-            .map_err(|_| value(attribute, text))
-    };
-    let reset_period = node
-        .attribute("resetPeriod")
-        .map(|text| number("failureActions resetPeriod", text))
-        .transpose()?;
+    let number = |attribute: &'static str, text: &str| text.trim().parse::<u32>().map_err(|_| value(attribute, text));
+    let reset_period =
+        node.attribute("resetPeriod").map(|text| number("failureActions resetPeriod", text)).transpose()?;
     let actions = node
         .descendants()
         .filter(|node| is(*node, "action"))
         .map(|action| {
             let delay = action.attribute("delay").unwrap_or("0");
-            Ok((
-                action.attribute("type").unwrap_or_default().to_owned(),
-                number("failureActions delay", delay)?,
-            ))
+            Ok((action.attribute("type").unwrap_or_default().to_owned(), number("failureActions delay", delay)?))
         })
         .collect::<Result<Vec<_>, WaasError>>()?;
-    Ok(WaasFailureActions {
-        reset_period,
-        actions,
-    })
+    Ok(WaasFailureActions { reset_period, actions })
 }
 
 /// Replaces the manifest's variables; `None` when there is one that is not known.

@@ -30,10 +30,7 @@ impl WrongString {
     #[must_use]
     pub fn applies_to(&self, service: &str, build: Option<u32>) -> bool {
         build.is_none_or(|build| self.builds.contains(build))
-            && self
-                .services
-                .iter()
-                .any(|s| s.eq_ignore_ascii_case(service))
+            && self.services.iter().any(|s| s.eq_ignore_ascii_case(service))
     }
 }
 
@@ -112,22 +109,16 @@ struct RawExcess {
 pub(super) fn load() -> Result<WrongDescriptors, KnowledgeError> {
     const TABLE: &str = "wrong-descriptors.toml";
     let file: RawFile = read(TABLE, include_str!("wrong-descriptors.toml"))?;
-    let fault = |message: String| KnowledgeError::Row {
-        table: TABLE.to_owned(),
-        message,
-    };
+    let fault = |message: String| KnowledgeError::Row { table: TABLE.to_owned(), message };
     let sid = |text: &str| {
-        Sid::from_alias(text)
-            .or_else(|| Sid::from_text(text))
-            .ok_or_else(|| fault(format!("`{text}` is no SID")))
+        Sid::from_alias(text).or_else(|| Sid::from_text(text)).ok_or_else(|| fault(format!("`{text}` is no SID")))
     };
     let strings = file
         .string
         .into_iter()
         .map(|raw| {
             Ok(WrongString {
-                descriptor: Descriptor::from_sddl(&raw.sddl)
-                    .map_err(|e| fault(format!("{}: {e}", raw.id)))?,
+                descriptor: Descriptor::from_sddl(&raw.sddl).map_err(|e| fault(format!("{}: {e}", raw.id)))?,
                 id: raw.id,
                 services: raw.services,
                 builds: raw.builds,
@@ -151,12 +142,8 @@ pub(super) fn load() -> Result<WrongDescriptors, KnowledgeError> {
             })
         })
         .collect::<Result<Vec<_>, KnowledgeError>>()?;
-    let excess_accounts = file
-        .excess
-        .accounts
-        .iter()
-        .map(|text| sid(text))
-        .collect::<Result<Vec<_>, KnowledgeError>>()?;
+    let excess_accounts =
+        file.excess.accounts.iter().map(|text| sid(text)).collect::<Result<Vec<_>, KnowledgeError>>()?;
     Ok(WrongDescriptors {
         strings,
         needs,

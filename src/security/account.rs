@@ -24,9 +24,7 @@ pub fn account_sid(object_name: &str) -> Option<Sid> {
     };
     let plain = account.to_lowercase().replace(' ', "");
     match domain.as_str() {
-        "nt service" if !account.is_empty() && !account.contains('\\') => {
-            Some(service_sid(account))
-        }
+        "nt service" if !account.is_empty() && !account.contains('\\') => Some(service_sid(account)),
         "" | "." if plain == "localsystem" => Some(Sid::system()),
         "" | "nt authority" | "ntauthority" => match plain.as_str() {
             "system" | "localsystem" => Some(Sid::system()),
@@ -55,11 +53,7 @@ pub fn service_sid(name: &str) -> Sid {
     }
     let digest = sha1(&bytes);
     let mut sub = vec![80];
-    sub.extend(
-        digest
-            .chunks_exact(4)
-            .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])),
-    );
+    sub.extend(digest.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])));
     // Six numbers and authority 5 are always a legal SID.
     Sid::new(5, &sub).unwrap_or_else(Sid::system)
 }

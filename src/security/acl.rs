@@ -103,12 +103,7 @@ impl Ace {
     }
 
     fn simple(ace_type: u8, mask: u32, sid: Sid) -> Ace {
-        Ace {
-            ace_type,
-            flags: 0,
-            body: AceBody::Simple { mask, sid },
-            trailing: Vec::new(),
-        }
+        Ace { ace_type, flags: 0, body: AceBody::Simple { mask, sid }, trailing: Vec::new() }
     }
 
     /// `AceType` as [MS-DTYP] 2.4.4.1 numbers it.
@@ -150,9 +145,7 @@ impl Ace {
     /// Mask and account also of conditional entries, whose condition is not looked at.
     pub(super) fn mask_and_sid(&self) -> Option<(u32, Sid)> {
         match &self.body {
-            AceBody::Simple { mask, sid } | AceBody::Object { mask, sid, .. } => {
-                Some((*mask, sid.clone()))
-            }
+            AceBody::Simple { mask, sid } | AceBody::Object { mask, sid, .. } => Some((*mask, sid.clone())),
             AceBody::Opaque(bytes) if matches!(self.ace_type, ALLOW_CALLBACK | DENY_CALLBACK) => {
                 let mask = u32::from_le_bytes(*bytes.first_chunk()?);
                 Some((mask, Sid::parse(bytes.get(4..)?, 0).ok()?))
@@ -180,39 +173,20 @@ impl Ace {
         })?;
         let (ace_type, flags) = (head[0], head[1]);
         let body = &bytes[ACE_HEADER..];
-        let opaque = |body: &[u8]| Ace {
-            ace_type,
-            flags,
-            body: AceBody::Opaque(body.to_vec()),
-            trailing: Vec::new(),
-        };
+        let opaque = |body: &[u8]| Ace { ace_type, flags, body: AceBody::Opaque(body.to_vec()), trailing: Vec::new() };
         let Some(is_object) = Ace::layout(ace_type) else {
             return Ok(opaque(body));
         };
         let at = offset + ACE_HEADER;
-        let truncated = |needed: usize| DescriptorError::Truncated {
-            what: "ACE",
-            offset: at,
-            needed,
-            found: body.len(),
-        };
+        let truncated =
+            |needed: usize| DescriptorError::Truncated { what: "ACE", offset: at, needed, found: body.len() };
         let mask = u32::from_le_bytes(*body.first_chunk().ok_or_else(|| truncated(4))?);
         if !is_object {
             let sid = Sid::parse(&body[4..], at + 4)?;
             let used = 4 + sid.len_bytes();
-            return Ok(Ace {
-                ace_type,
-                flags,
-                trailing: body[used..].to_vec(),
-                body: AceBody::Simple { mask, sid },
-            });
+            return Ok(Ace { ace_type, flags, trailing: body[used..].to_vec(), body: AceBody::Simple { mask, sid } });
         }
-        let present = u32::from_le_bytes(
-            *body
-                .get(4..)
-                .and_then(|b| b.first_chunk())
-                .ok_or_else(|| truncated(8))?,
-        );
+        let present = u32::from_le_bytes(*body.get(4..).and_then(|b| b.first_chunk()).ok_or_else(|| truncated(8))?);
         if present & !(HAS_OBJECT | HAS_INHERITED) != 0 {
             // Flags that this program does not know: it cannot say where the SID begins.
             return Ok(opaque(body));
@@ -222,10 +196,7 @@ impl Ace {
             if present & wanted == 0 {
                 return Ok(None);
             }
-            let found = *body
-                .get(used..)
-                .and_then(|b| b.first_chunk::<16>())
-                .ok_or_else(|| truncated(used + 16))?;
+            let found = *body.get(used..).and_then(|b| b.first_chunk::<16>()).ok_or_else(|| truncated(used + 16))?;
             used += 16;
             Ok(Some(found))
         };
@@ -237,12 +208,7 @@ impl Ace {
             ace_type,
             flags,
             trailing: body[used..].to_vec(),
-            body: AceBody::Object {
-                mask,
-                object,
-                inherited,
-                sid,
-            },
+            body: AceBody::Object { mask, object, inherited, sid },
         })
     }
 
@@ -254,19 +220,10 @@ impl Ace {
                 out.extend_from_slice(&mask.to_le_bytes());
                 out.extend_from_slice(&sid.to_bytes());
             }
-            AceBody::Object {
-                mask,
-                object,
-                inherited,
-                sid,
-            } => {
+            AceBody::Object { mask, object, inherited, sid } => {
                 out.extend_from_slice(&mask.to_le_bytes());
-                let present = if object.is_some() { HAS_OBJECT } else { 0 }
-                    | if inherited.is_some() {
-                        HAS_INHERITED
-                    } else {
-                        0
-                    };
+                let present =
+                    if object.is_some() { HAS_OBJECT } else { 0 } | if inherited.is_some() { HAS_INHERITED } else { 0 };
                 out.extend_from_slice(&present.to_le_bytes());
                 for guid in [object, inherited].into_iter().flatten() {
                     out.extend_from_slice(guid);
@@ -304,14 +261,8 @@ impl Acl {
             size = size.checked_add(ace.to_bytes().len())?;
             u16::try_from(size).ok()?;
         }
-        let object = aces
-            .iter()
-            .any(|ace| Ace::layout(ace.ace_type) == Some(true));
-        Some(Acl {
-            revision: if object { 4 } else { 2 },
-            aces,
-            slack: Vec::new(),
-        })
+        let object = aces.iter().any(|ace| Ace::layout(ace.ace_type) == Some(true));
+        Some(Acl { revision: if object { 4 } else { 2 }, aces, slack: Vec::new() })
     }
 
     /// The entries in order.
@@ -328,22 +279,12 @@ impl Acl {
 
     /// Reads a list at the start of `bytes`, which lie at `offset` of the descriptor.
     pub(super) fn parse(bytes: &[u8], offset: usize) -> Result<Acl, DescriptorError> {
-        let truncated = |what, offset, needed, found| DescriptorError::Truncated {
-            what,
-            offset,
-            needed,
-            found,
-        };
-        let head: &[u8; ACL_HEADER] = bytes
-            .first_chunk()
-            .ok_or_else(|| truncated("ACL", offset, ACL_HEADER, bytes.len()))?;
+        let truncated = |what, offset, needed, found| DescriptorError::Truncated { what, offset, needed, found };
+        let head: &[u8; ACL_HEADER] =
+            bytes.first_chunk().ok_or_else(|| truncated("ACL", offset, ACL_HEADER, bytes.len()))?;
         let revision = head[0];
         if !(2..=4).contains(&revision) {
-            return Err(DescriptorError::Revision {
-                what: "ACL",
-                offset,
-                found: revision,
-            });
+            return Err(DescriptorError::Revision { what: "ACL", offset, found: revision });
         }
         let size = usize::from(u16::from_le_bytes([head[2], head[3]]));
         let count = usize::from(u16::from_le_bytes([head[4], head[5]]));
@@ -355,26 +296,16 @@ impl Acl {
         for _ in 0..count {
             let rest = &bytes[at..size];
             let ace_offset = offset + at;
-            let ace_head: &[u8; ACE_HEADER] = rest
-                .first_chunk()
-                .ok_or_else(|| truncated("ACE", ace_offset, ACE_HEADER, rest.len()))?;
+            let ace_head: &[u8; ACE_HEADER] =
+                rest.first_chunk().ok_or_else(|| truncated("ACE", ace_offset, ACE_HEADER, rest.len()))?;
             let ace_size = usize::from(u16::from_le_bytes([ace_head[2], ace_head[3]]));
             if ace_size < ACE_HEADER || ace_size > rest.len() {
-                return Err(truncated(
-                    "ACE",
-                    ace_offset,
-                    ace_size.max(ACE_HEADER),
-                    rest.len(),
-                ));
+                return Err(truncated("ACE", ace_offset, ace_size.max(ACE_HEADER), rest.len()));
             }
             aces.push(Ace::parse(&rest[..ace_size], ace_offset)?);
             at += ace_size;
         }
-        Ok(Acl {
-            revision,
-            aces,
-            slack: bytes[at..size].to_vec(),
-        })
+        Ok(Acl { revision, aces, slack: bytes[at..size].to_vec() })
     }
 
     /// The binary form.

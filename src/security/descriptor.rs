@@ -72,9 +72,7 @@ pub enum DescriptorError {
         found: u16,
     },
     /// A part's offset points into the header or past the end.
-    #[error(
-        "{what} offset {found:#x} at offset {offset:#x} points outside, 0x14 to {len:#x} expected"
-    )]
+    #[error("{what} offset {found:#x} at offset {offset:#x} points outside, 0x14 to {len:#x} expected")]
     Offset {
         /// Which part.
         what: &'static str,
@@ -142,20 +140,14 @@ impl Descriptor {
             found: bytes.len(),
         })?;
         if head[0] != 1 {
-            return Err(DescriptorError::Revision {
-                what: "security descriptor",
-                offset: 0,
-                found: head[0],
-            });
+            return Err(DescriptorError::Revision { what: "security descriptor", offset: 0, found: head[0] });
         }
         let control = u16::from_le_bytes([head[2], head[3]]);
         if control & SELF_RELATIVE == 0 {
             return Err(DescriptorError::NotSelfRelative { found: control });
         }
         // The part whose offset is stored at `at`; offset 0 means that there is none.
-        let part = |what: &'static str,
-                    at: usize|
-         -> Result<Option<(usize, &[u8])>, DescriptorError> {
+        let part = |what: &'static str, at: usize| -> Result<Option<(usize, &[u8])>, DescriptorError> {
             let stored = u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
             if stored == 0 {
                 return Ok(None);
@@ -163,18 +155,11 @@ impl Descriptor {
             let start = usize::try_from(stored).unwrap_or(usize::MAX);
             match bytes.get(start..) {
                 Some(rest) if start >= HEADER && !rest.is_empty() => Ok(Some((start, rest))),
-                _ => Err(DescriptorError::Offset {
-                    what,
-                    offset: at,
-                    found: stored,
-                    len: bytes.len(),
-                }),
+                _ => Err(DescriptorError::Offset { what, offset: at, found: stored, len: bytes.len() }),
             }
         };
         let sid = |what, at| -> Result<Option<Sid>, DescriptorError> {
-            part(what, at)?
-                .map(|(start, rest)| Sid::parse(rest, start))
-                .transpose()
+            part(what, at)?.map(|(start, rest)| Sid::parse(rest, start)).transpose()
         };
         let acl = |what, at, present: u16| -> Result<AclSlot, DescriptorError> {
             if control & present == 0 {
@@ -274,9 +259,10 @@ fn same_acl(a: &AclSlot, b: &AclSlot) -> bool {
     match (a, b) {
         (AclSlot::Present(a), AclSlot::Present(b)) => {
             a.aces.len() == b.aces.len()
-                && a.aces.iter().zip(&b.aces).all(|(a, b)| {
-                    a.ace_type == b.ace_type && a.flags == b.flags && a.body == b.body
-                })
+                && a.aces
+                    .iter()
+                    .zip(&b.aces)
+                    .all(|(a, b)| a.ace_type == b.ace_type && a.flags == b.flags && a.body == b.body)
         }
         (a, b) => a == b,
     }

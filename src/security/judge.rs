@@ -79,12 +79,7 @@ pub fn judge(descriptor: &Descriptor, account: Option<&Sid>) -> Vec<DescriptorFa
         AclSlot::Present(acl) => acl,
     };
     let (system, administrators) = (Sid::system(), Sid::administrators());
-    let protected = [
-        &system,
-        &administrators,
-        &Sid::everyone(),
-        &Sid::authenticated_users(),
-    ];
+    let protected = [&system, &administrators, &Sid::everyone(), &Sid::authenticated_users()];
     let mut faults = Vec::new();
     let (mut system_has, mut administrators_have) = (0, 0);
     for ace in &acl.aces {
@@ -108,10 +103,7 @@ pub fn judge(descriptor: &Descriptor, account: Option<&Sid>) -> Vec<DescriptorFa
             }
         }
     }
-    for (who, has) in [
-        (system, system_has | administrators_have),
-        (administrators, administrators_have),
-    ] {
+    for (who, has) in [(system, system_has | administrators_have), (administrators, administrators_have)] {
         let rights = NEEDED & !has;
         if rights != 0 {
             faults.push(DescriptorFault::Lacks { who, rights });
@@ -121,17 +113,11 @@ pub fn judge(descriptor: &Descriptor, account: Option<&Sid>) -> Vec<DescriptorFa
 }
 
 fn allows(ace: &Ace) -> bool {
-    matches!(
-        ace.ace_type,
-        acl::ALLOW | acl::ALLOW_OBJECT | acl::ALLOW_CALLBACK
-    )
+    matches!(ace.ace_type, acl::ALLOW | acl::ALLOW_OBJECT | acl::ALLOW_CALLBACK)
 }
 
 fn denies(ace: &Ace) -> bool {
-    matches!(
-        ace.ace_type,
-        acl::DENY | acl::DENY_OBJECT | acl::DENY_CALLBACK
-    )
+    matches!(ace.ace_type, acl::DENY | acl::DENY_OBJECT | acl::DENY_CALLBACK)
 }
 
 /// `descriptor` with its DACL (and the control bits that are about it) replaced by the default's.
@@ -188,10 +174,7 @@ fn wrong(service: &str, build: Option<u32>, descriptor: &Descriptor) -> Option<S
             return Some(row.why.clone());
         }
     }
-    let excess = table
-        .excess_accounts
-        .iter()
-        .find(|sid| has(sid) & table.excess_rights != 0)?;
+    let excess = table.excess_accounts.iter().find(|sid| has(sid) & table.excess_rights != 0)?;
     // XP's own DcomLaunch gives Power Users this; what Windows ships is not called wrong.
     let shipped = Knowledge::builtin()
         .rows()

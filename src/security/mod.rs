@@ -15,6 +15,7 @@
 
 mod account;
 mod acl;
+mod complete;
 mod descriptor;
 mod judge;
 mod rights;

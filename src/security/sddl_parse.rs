@@ -47,11 +47,7 @@ impl Field<'_> {
     fn error(&self, expected: impl Into<String>) -> SddlError {
         SddlError {
             position: self.start + 1,
-            found: if self.is_empty() {
-                "nothing".to_owned()
-            } else {
-                format!("`{}`", self.text())
-            },
+            found: if self.is_empty() { "nothing".to_owned() } else { format!("`{}`", self.text()) },
             expected: expected.into(),
         }
     }
@@ -59,10 +55,7 @@ impl Field<'_> {
     /// The two characters at `at`, or the one that is left.
     fn pair(&self, at: usize) -> Field<'_> {
         let end = (at + 2).min(self.chars.len());
-        Field {
-            chars: &self.chars[at..end],
-            start: self.start + at,
-        }
+        Field { chars: &self.chars[at..end], start: self.start + at }
     }
 }
 
@@ -80,11 +73,7 @@ impl Descriptor {
                 expected: "the end: a descriptor is shorter".to_owned(),
             });
         }
-        Parser {
-            chars: &chars,
-            at: 0,
-        }
-        .descriptor()
+        Parser { chars: &chars, at: 0 }.descriptor()
     }
 }
 
@@ -101,9 +90,7 @@ impl<'a> Parser<'a> {
     fn error(&self, expected: impl Into<String>) -> SddlError {
         SddlError {
             position: self.at + 1,
-            found: self
-                .peek(0)
-                .map_or_else(|| "the end".to_owned(), |c| format!("`{c}`")),
+            found: self.peek(0).map_or_else(|| "the end".to_owned(), |c| format!("`{c}`")),
             expected: expected.into(),
         }
     }
@@ -116,10 +103,8 @@ impl<'a> Parser<'a> {
 
     /// Takes `word` if it stands here, in any case.
     fn take(&mut self, word: &str) -> bool {
-        let matches = word.chars().enumerate().all(|(i, c)| {
-            self.peek(i)
-                .is_some_and(|found| found.eq_ignore_ascii_case(&c))
-        });
+        let matches =
+            word.chars().enumerate().all(|(i, c)| self.peek(i).is_some_and(|found| found.eq_ignore_ascii_case(&c)));
         if matches {
             self.at += word.chars().count();
         }
@@ -153,14 +138,12 @@ impl<'a> Parser<'a> {
                 'O' => out.owner = Some(self.section_sid()?),
                 'G' => out.group = Some(self.section_sid()?),
                 'D' => {
-                    let (slot, control) =
-                        self.list([bits::DACL_P, bits::DACL_AR, bits::DACL_AI])?;
+                    let (slot, control) = self.list([bits::DACL_P, bits::DACL_AR, bits::DACL_AI])?;
                     out.dacl = slot;
                     out.control |= control;
                 }
                 _ => {
-                    let (slot, control) =
-                        self.list([bits::SACL_P, bits::SACL_AR, bits::SACL_AI])?;
+                    let (slot, control) = self.list([bits::SACL_P, bits::SACL_AR, bits::SACL_AI])?;
                     out.sacl = slot;
                     out.control |= control;
                 }
@@ -198,10 +181,7 @@ impl<'a> Parser<'a> {
             end = (start + 2).min(self.chars.len());
         }
         self.at = end;
-        sid(Field {
-            chars: &self.chars[start..end],
-            start,
-        })
+        sid(Field { chars: &self.chars[start..end], start })
     }
 
     /// Flags and entries of a list.
@@ -239,9 +219,7 @@ impl<'a> Parser<'a> {
             self.skip_blanks();
         }
         // Whatever follows must begin a section; said here, where the alternatives are known.
-        let section = self
-            .peek(0)
-            .is_none_or(|c| matches!(c.to_ascii_uppercase(), 'O' | 'G' | 'D' | 'S'));
+        let section = self.peek(0).is_none_or(|c| matches!(c.to_ascii_uppercase(), 'O' | 'G' | 'D' | 'S'));
         if !section {
             return Err(self.error(if aces.is_empty() {
                 "`P`, `AI`, `AR`, `(`, the next section or the end"
@@ -272,10 +250,7 @@ impl<'a> Parser<'a> {
         loop {
             match self.peek(0) {
                 Some(end @ (';' | ')')) => {
-                    fields.push(Field {
-                        chars: &self.chars[start..self.at],
-                        start,
-                    });
+                    fields.push(Field { chars: &self.chars[start..self.at], start });
                     if end == ')' {
                         break;
                     }
@@ -317,9 +292,7 @@ impl<'a> Parser<'a> {
             } else if !is_object {
                 Err(field.error("nothing: only object entries (OA, OD, OU, OL) have this field"))
             } else {
-                parse_guid(&field.text())
-                    .map(Some)
-                    .ok_or_else(|| field.error("a GUID or nothing"))
+                parse_guid(&field.text()).map(Some).ok_or_else(|| field.error("a GUID or nothing"))
             }
         };
         let flags = ace_flags(flags)?;
@@ -330,12 +303,7 @@ impl<'a> Parser<'a> {
             ace_type,
             flags,
             body: if is_object {
-                AceBody::Object {
-                    mask,
-                    object,
-                    inherited,
-                    sid,
-                }
+                AceBody::Object { mask, object, inherited, sid }
             } else {
                 AceBody::Simple { mask, sid }
             },
@@ -361,16 +329,12 @@ fn ace_flags(field: Field<'_>) -> Result<u8, SddlError> {
 fn mask(field: Field<'_>, label: bool) -> Result<u32, SddlError> {
     let text = field.text();
     if text.is_empty() {
-        return Err(
-            field.error("rights: letter pairs such as CCLCRP, or 0x and hexadecimal digits")
-        );
+        return Err(field.error("rights: letter pairs such as CCLCRP, or 0x and hexadecimal digits"));
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
         let parsed = match hex {
-            Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
-                u32::from_str_radix(digits, 16).ok()
-            }
+            Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => u32::from_str_radix(digits, 16).ok(),
             // A leading zero would be octal to Windows: nobody means that.
             None if text == "0" || !text.starts_with('0') => text.parse().ok(),
             _ => None,
@@ -382,10 +346,7 @@ fn mask(field: Field<'_>, label: bool) -> Result<u32, SddlError> {
         let pair = field.pair(at);
         let name = pair.text();
         let of = |table: &[(&str, u32)]| {
-            table
-                .iter()
-                .find(|(text, _)| text.eq_ignore_ascii_case(&name))
-                .map(|(_, bits)| *bits)
+            table.iter().find(|(text, _)| text.eq_ignore_ascii_case(&name)).map(|(_, bits)| *bits)
         };
         let found = RIGHTS
             .iter()
@@ -420,9 +381,7 @@ fn sid(field: Field<'_>) -> Result<Sid, SddlError> {
 
 /// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, without or with braces.
 fn parse_guid(text: &str) -> Option<Guid> {
-    let inner = text
-        .strip_prefix('{')
-        .map_or(Some(text), |rest| rest.strip_suffix('}'))?;
+    let inner = text.strip_prefix('{').map_or(Some(text), |rest| rest.strip_suffix('}'))?;
     let parts: Vec<&str> = inner.split('-').collect();
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
     if lengths != [8, 4, 4, 4, 12] {
@@ -441,24 +400,14 @@ fn parse_guid(text: &str) -> Option<Guid> {
 }
 
 /// `(0xTT;0xFF;0xBODY;;;)`, see [`super::sddl_print`].
-fn opaque_ace(
-    kind: Field<'_>,
-    flags: Field<'_>,
-    body: Field<'_>,
-    empty: [Field<'_>; 3],
-) -> Result<Ace, SddlError> {
+fn opaque_ace(kind: Field<'_>, flags: Field<'_>, body: Field<'_>, empty: [Field<'_>; 3]) -> Result<Ace, SddlError> {
     let bytes = |field: Field<'_>, what: &str| -> Result<Vec<u8>, SddlError> {
         let text = field.text().to_ascii_lowercase();
-        let digits = text
-            .strip_prefix("0x")
-            .filter(|d| d.len() % 2 == 0 && d.chars().all(|c| c.is_ascii_hexdigit()));
+        let digits = text.strip_prefix("0x").filter(|d| d.len() % 2 == 0 && d.chars().all(|c| c.is_ascii_hexdigit()));
         let digits = digits.ok_or_else(|| field.error(format!("0x and {what}")))?;
         (0..digits.len())
             .step_by(2)
-            .map(|i| {
-                u8::from_str_radix(&digits[i..i + 2], 16)
-                    .map_err(|_| field.error(format!("0x and {what}")))
-            })
+            .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).map_err(|_| field.error(format!("0x and {what}"))))
             .collect()
     };
     let one = |field: Field<'_>| match bytes(field, "two hexadecimal digits")?.as_slice() {

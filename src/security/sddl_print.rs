@@ -69,18 +69,8 @@ impl Descriptor {
                 AclSlot::Null | AclSlot::Absent => out.push_str(NO_ACCESS_CONTROL),
             }
         };
-        list(
-            &mut out,
-            'D',
-            &self.dacl,
-            [bits::DACL_P, bits::DACL_AR, bits::DACL_AI],
-        );
-        list(
-            &mut out,
-            'S',
-            &self.sacl,
-            [bits::SACL_P, bits::SACL_AR, bits::SACL_AI],
-        );
+        list(&mut out, 'D', &self.dacl, [bits::DACL_P, bits::DACL_AR, bits::DACL_AI]);
+        list(&mut out, 'S', &self.sacl, [bits::SACL_P, bits::SACL_AR, bits::SACL_AI]);
         out
     }
 }
@@ -92,32 +82,22 @@ fn write_acl(out: &mut String, acl: &Acl) {
 }
 
 fn write_ace(out: &mut String, ace: &Ace) {
-    let name = ACE_TYPES
-        .iter()
-        .find(|(_, value)| *value == ace.ace_type)
-        .map(|(name, _)| *name);
-    let (mask, object, inherited, sid): (u32, Option<&Guid>, Option<&Guid>, &Sid) =
-        match (&ace.body, name) {
-            (AceBody::Simple { mask, sid }, Some(_)) => (*mask, None, None, sid),
-            (
-                AceBody::Object {
-                    mask,
-                    object,
-                    inherited,
-                    sid,
-                },
-                Some(_),
-            ) => (*mask, object.as_ref(), inherited.as_ref(), sid),
-            _ => {
-                let bytes = ace.to_bytes();
-                let _ = write!(out, "({:#04x};{:#04x};0x", ace.ace_type, ace.flags);
-                for byte in bytes.get(4..).unwrap_or_default() {
-                    let _ = write!(out, "{byte:02x}");
-                }
-                out.push_str(";;;)");
-                return;
+    let name = ACE_TYPES.iter().find(|(_, value)| *value == ace.ace_type).map(|(name, _)| *name);
+    let (mask, object, inherited, sid): (u32, Option<&Guid>, Option<&Guid>, &Sid) = match (&ace.body, name) {
+        (AceBody::Simple { mask, sid }, Some(_)) => (*mask, None, None, sid),
+        (AceBody::Object { mask, object, inherited, sid }, Some(_)) => {
+            (*mask, object.as_ref(), inherited.as_ref(), sid)
+        }
+        _ => {
+            let bytes = ace.to_bytes();
+            let _ = write!(out, "({:#04x};{:#04x};0x", ace.ace_type, ace.flags);
+            for byte in bytes.get(4..).unwrap_or_default() {
+                let _ = write!(out, "{byte:02x}");
             }
-        };
+            out.push_str(";;;)");
+            return;
+        }
+    };
     let _ = write!(out, "({};", name.unwrap_or_default());
     for (text, bit) in ACE_FLAGS {
         if ace.flags & bit != 0 {

@@ -70,10 +70,8 @@ const ALIASES: &[Alias] = &[
 
 /// Aliases that stand for an account of the machine or its domain: legal SDDL, but not resolvable
 /// without the running system.
-const RELATIVE_ALIASES: &[&str] = &[
-    "DA", "DG", "DU", "DD", "DC", "CA", "SA", "EA", "PA", "LA", "LG", "RS", "RO", "CN", "AP", "KA",
-    "EK",
-];
+const RELATIVE_ALIASES: &[&str] =
+    &["DA", "DG", "DU", "DD", "DC", "CA", "SA", "EA", "PA", "LA", "LG", "RS", "RO", "CN", "AP", "KA", "EK"];
 
 /// A security identifier, revision 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,17 +87,11 @@ impl Sid {
     /// more than 15 sub-authorities.
     #[must_use]
     pub fn new(authority: u64, sub: &[u32]) -> Option<Sid> {
-        (authority < 1 << 48 && sub.len() <= MAX_SUB_AUTHORITIES).then(|| Sid {
-            authority,
-            sub: sub.to_vec(),
-        })
+        (authority < 1 << 48 && sub.len() <= MAX_SUB_AUTHORITIES).then(|| Sid { authority, sub: sub.to_vec() })
     }
 
     fn known(authority: u64, sub: &[u32]) -> Sid {
-        Sid {
-            authority,
-            sub: sub.to_vec(),
-        }
+        Sid { authority, sub: sub.to_vec() }
     }
 
     /// `S-1-1-0`, Everyone.
@@ -148,18 +140,11 @@ impl Sid {
             found: bytes.len(),
         })?;
         if head[0] != 1 {
-            return Err(DescriptorError::Revision {
-                what: "SID",
-                offset,
-                found: head[0],
-            });
+            return Err(DescriptorError::Revision { what: "SID", offset, found: head[0] });
         }
         let count = usize::from(head[1]);
         if count > MAX_SUB_AUTHORITIES {
-            return Err(DescriptorError::SubAuthorities {
-                offset: offset + 1,
-                found: head[1],
-            });
+            return Err(DescriptorError::SubAuthorities { offset: offset + 1, found: head[1] });
         }
         let needed = 8 + 4 * count;
         let body = bytes.get(8..needed).ok_or(DescriptorError::Truncated {
@@ -169,13 +154,8 @@ impl Sid {
             found: bytes.len(),
         })?;
         // The identifier authority is the one big-endian number of the format.
-        let authority = head[2..]
-            .iter()
-            .fold(0u64, |acc, byte| acc << 8 | u64::from(*byte));
-        let sub = body
-            .chunks_exact(4)
-            .map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]))
-            .collect();
+        let authority = head[2..].iter().fold(0u64, |acc, byte| acc << 8 | u64::from(*byte));
+        let sub = body.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
         Ok(Sid { authority, sub })
     }
 
@@ -208,9 +188,7 @@ impl Sid {
             return None;
         }
         let authority = number(parts.next()?)?;
-        let sub = parts
-            .map(|part| number(part).and_then(|n| u32::try_from(n).ok()))
-            .collect::<Option<Vec<u32>>>()?;
+        let sub = parts.map(|part| number(part).and_then(|n| u32::try_from(n).ok())).collect::<Option<Vec<u32>>>()?;
         Sid::new(authority, &sub)
     }
 
@@ -225,9 +203,7 @@ impl Sid {
 
     /// Whether `alias` is SDDL for an account of the machine or its domain.
     pub(super) fn is_relative_alias(alias: &str) -> bool {
-        RELATIVE_ALIASES
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(alias))
+        RELATIVE_ALIASES.iter().any(|name| name.eq_ignore_ascii_case(alias))
     }
 
     /// The two-letter SDDL alias, where there is one.

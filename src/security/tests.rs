@@ -31,13 +31,11 @@ const MEASURED: &[(&str, &str)] = &[
 /// DcomLaunch of XP: entries with four bytes to spare.
 const XP_DCOM: &str = "01001480b4000000c00000001400000034000000020020000100000002801800ff010f00010100000000000100000000200200000200800005000000000318008d0002000101000000000001000000000000000000031800ff010f0001020000000000052000000020020000000318008f00020001020000000000052000000023020000000318009d00000001010000000000050400000023020000000318009d00000001020000000000052000000021020000010100000000000512000000010100000000000512000000";
 
-const SEED_BITS: &str = "D:(A;;CCLCSWRPWPDTLO;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;AU)(A;;CCLCSWRPWPDTLO;;;PU)";
+const SEED_BITS: &str =
+    "D:(A;;CCLCSWRPWPDTLO;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;AU)(A;;CCLCSWRPWPDTLO;;;PU)";
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap())
-        .collect()
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
 fn sddl(text: &str) -> Descriptor {
@@ -62,10 +60,7 @@ fn padding_in_entries_survives_bytes_but_not_sddl() {
     let descriptor = Descriptor::parse(&bytes).unwrap();
     assert_eq!(descriptor.to_bytes(), bytes);
     let text = descriptor.to_sddl();
-    assert!(
-        text.starts_with("O:SYG:SYD:(A;OICI;CCLCSWLORC;;;WD)"),
-        "{text}"
-    );
+    assert!(text.starts_with("O:SYG:SYD:(A;OICI;CCLCSWLORC;;;WD)"), "{text}");
     let again = sddl(&text);
     assert_ne!(again, descriptor);
     assert!(again.same_meaning(&descriptor));
@@ -81,10 +76,7 @@ fn every_cut_is_an_error_or_the_same() {
         }
         let mut longer = bytes.clone();
         longer.extend_from_slice(&[0xAA; 7]);
-        assert_eq!(
-            Descriptor::parse(&longer).unwrap(),
-            Descriptor::parse(&bytes).unwrap()
-        );
+        assert_eq!(Descriptor::parse(&longer).unwrap(), Descriptor::parse(&bytes).unwrap());
     }
 }
 
@@ -104,8 +96,7 @@ fn hostile_bytes() {
                 let again = Descriptor::parse(&descriptor.to_bytes()).unwrap();
                 assert_eq!(again, descriptor);
                 let text = descriptor.to_sddl();
-                let from_text =
-                    Descriptor::from_sddl(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
+                let from_text = Descriptor::from_sddl(&text).unwrap_or_else(|e| panic!("{text}: {e}"));
                 assert!(from_text.same_meaning(&descriptor), "{text}");
                 let _ = judge(&descriptor, Some(&Sid::local_service()));
             }
@@ -117,51 +108,27 @@ fn hostile_bytes() {
 fn errors_say_where() {
     assert_eq!(
         Descriptor::parse(&unhex("00000e0001")),
-        Err(DescriptorError::Truncated {
-            what: "security descriptor",
-            offset: 0,
-            needed: 20,
-            found: 5
-        })
+        Err(DescriptorError::Truncated { what: "security descriptor", offset: 0, needed: 20, found: 5 })
     );
     let mut bytes = unhex(MEASURED[1].0);
     bytes[3] = 0;
-    assert_eq!(
-        Descriptor::parse(&bytes),
-        Err(DescriptorError::NotSelfRelative { found: 0x0014 })
-    );
+    assert_eq!(Descriptor::parse(&bytes), Err(DescriptorError::NotSelfRelative { found: 0x0014 }));
     let mut bytes = unhex(MEASURED[1].0);
     bytes[16..20].copy_from_slice(&0x7FFF_FFFFu32.to_le_bytes());
     assert_eq!(
         Descriptor::parse(&bytes),
-        Err(DescriptorError::Offset {
-            what: "DACL",
-            offset: 16,
-            found: 0x7FFF_FFFF,
-            len: bytes.len()
-        })
+        Err(DescriptorError::Offset { what: "DACL", offset: 16, found: 0x7FFF_FFFF, len: bytes.len() })
     );
     // The DACL begins at 0x30, its first entry at 0x38.
     let mut bytes = unhex(MEASURED[1].0);
     bytes[0x3A] = 3;
     assert_eq!(
         Descriptor::parse(&bytes),
-        Err(DescriptorError::Truncated {
-            what: "ACE",
-            offset: 0x38,
-            needed: 4,
-            found: 0x40
-        })
+        Err(DescriptorError::Truncated { what: "ACE", offset: 0x38, needed: 4, found: 0x40 })
     );
     let mut bytes = unhex(MEASURED[1].0);
     bytes[0x41] = 200;
-    assert_eq!(
-        Descriptor::parse(&bytes),
-        Err(DescriptorError::SubAuthorities {
-            offset: 0x41,
-            found: 200
-        })
-    );
+    assert_eq!(Descriptor::parse(&bytes), Err(DescriptorError::SubAuthorities { offset: 0x41, found: 200 }));
 }
 
 fn fault(text: &str) -> (usize, String, String) {
@@ -183,10 +150,7 @@ fn malformed_strings_say_where() {
     let (position, found, _) = fault("D:(A;;CCDCLCSWRPWPDTLCRSDRCWDWO;;;SO)");
     assert_eq!((position, found.as_str()), (23, "`RS`"));
     // LO left out altogether is legal.
-    assert_eq!(
-        sddl("D:(A;;CCDCLCSWRPWPDTCRSDRCWDWO;;;SO)").to_sddl(),
-        "D:(A;;CCDCLCSWRPWPDTCRSDRCWDWO;;;SO)"
-    );
+    assert_eq!(sddl("D:(A;;CCDCLCSWRPWPDTCRSDRCWDWO;;;SO)").to_sddl(), "D:(A;;CCDCLCSWRPWPDTCRSDRCWDWO;;;SO)");
 
     for (text, position, found) in [
         ("", 1, "the end"),
@@ -230,18 +194,12 @@ fn malformed_strings_say_where() {
 fn spellings() {
     // Any order of sections, any case, numbers, long SIDs.
     let a = sddl("S:(AU;FA;WDWO;;;WD)D:PAI(A;;0x201fd;;;S-1-5-18)G:baO:sy");
-    assert_eq!(
-        a.to_sddl(),
-        "O:SYG:BAD:PAI(A;;CCLCSWRPWPDTLOCRRC;;;SY)S:(AU;FA;WDWO;;;WD)"
-    );
+    assert_eq!(a.to_sddl(), "O:SYG:BAD:PAI(A;;CCLCSWRPWPDTLOCRRC;;;SY)S:(AU;FA;WDWO;;;WD)");
     assert_eq!(a.control(), 0x8000 | 0x4 | 0x10 | 0x1000 | 0x400);
     // A hexadecimal digit that begins the next section is not part of the SID before it.
     let b = sddl("O:S-1-5-80-1-2D:(A;;CC;;;BA)");
     assert_eq!(b.owner().unwrap().to_string(), "S-1-5-80-1-2");
-    assert_eq!(
-        sddl("O:S-1-0x10000000000-7G:SYD:").to_sddl(),
-        "O:S-1-0x010000000000-7G:SYD:"
-    );
+    assert_eq!(sddl("O:S-1-0x10000000000-7G:SYD:").to_sddl(), "O:S-1-0x010000000000-7G:SYD:");
     // As Windows prints them: names for whole sets, numbers for what has no letters.
     for text in [
         "D:(A;;KA;;;BA)(A;;CC;;;AC)S:(AU;FA;KA;;;WD)(AU;OIIOFA;GA;;;WD)",
@@ -295,13 +253,7 @@ fn every_alias_round_trips() {
 
 #[test]
 fn accounts() {
-    for name in [
-        "LocalSystem",
-        "localSystem",
-        r".\LocalSystem",
-        r"NT AUTHORITY\SYSTEM",
-        "",
-    ] {
+    for name in ["LocalSystem", "localSystem", r".\LocalSystem", r"NT AUTHORITY\SYSTEM", ""] {
         assert_eq!(account_sid(name), Some(Sid::system()), "{name}");
     }
     for name in [
@@ -315,25 +267,13 @@ fn accounts() {
     for name in [r"NT Authority\LocalService", r"NT AUTHORITY\Local Service"] {
         assert_eq!(account_sid(name), Some(Sid::local_service()), "{name}");
     }
-    for name in [
-        r".\guest",
-        r"DOMAIN\LocalSystem",
-        r"NT AUTHORITY\x",
-        "Administrator",
-        r"NT SERVICE\",
-    ] {
+    for name in [r".\guest", r"DOMAIN\LocalSystem", r"NT AUTHORITY\x", "Administrator", r"NT SERVICE\"] {
         assert_eq!(account_sid(name), None, "{name}");
     }
     // Known from the measured descriptors.
     for (name, sid) in [
-        (
-            r"NT SERVICE\TrustedInstaller",
-            "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
-        ),
-        (
-            r"nt service\dosvc",
-            "S-1-5-80-3055155277-3816794035-3994065555-2874236192-2193176987",
-        ),
+        (r"NT SERVICE\TrustedInstaller", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"),
+        (r"nt service\dosvc", "S-1-5-80-3055155277-3816794035-3994065555-2874236192-2193176987"),
     ] {
         assert_eq!(account_sid(name).unwrap().to_string(), sid);
     }
@@ -343,10 +283,7 @@ fn accounts() {
 fn broken_descriptors() {
     let is_broken = |text: &str| !judge(&sddl(text), None).is_empty();
     assert_eq!(judge(&sddl("O:SY"), None), [DescriptorFault::NoDacl]);
-    assert_eq!(
-        judge(&sddl("D:NO_ACCESS_CONTROL"), None),
-        [DescriptorFault::NoDacl]
-    );
+    assert_eq!(judge(&sddl("D:NO_ACCESS_CONTROL"), None), [DescriptorFault::NoDacl]);
     assert_eq!(judge(&sddl("D:"), None), [DescriptorFault::EmptyDacl]);
     let wu = MEASURED[1].1;
     let with = |ace: &str| wu.replacen("D:", &format!("D:{ace}"), 1);
@@ -362,22 +299,14 @@ fn broken_descriptors() {
     ] {
         assert!(is_broken(&with(ace)), "{ace}");
     }
-    for ace in [
-        "(D;;CC;;;BG)",
-        "(D;OIIO;CC;;;SY)",
-        "(D;;0x0;;;SY)",
-        "(D;;RP;;;NS)",
-    ] {
+    for ace in ["(D;;CC;;;BG)", "(D;OIIO;CC;;;SY)", "(D;;0x0;;;SY)", "(D;;RP;;;NS)"] {
         assert!(!is_broken(&with(ace)), "{ace}");
     }
     // The service's own account.
     let denied = sddl(&with("(D;;RP;;;NS)"));
     assert_eq!(
         judge(&denied, Some(&Sid::network_service())),
-        [DescriptorFault::Denies {
-            who: Sid::network_service(),
-            rights: 0x10
-        }]
+        [DescriptorFault::Denies { who: Sid::network_service(), rights: 0x10 }]
     );
     assert_eq!(judge(&denied, Some(&Sid::local_service())), []);
 
@@ -385,17 +314,11 @@ fn broken_descriptors() {
     assert!(!is_broken("D:(A;;CCLCRP;;;BA)"));
     assert_eq!(
         judge(&sddl("D:(A;;KA;;;SY)"), None),
-        [DescriptorFault::Lacks {
-            who: Sid::administrators(),
-            rights: 0x15
-        }]
+        [DescriptorFault::Lacks { who: Sid::administrators(), rights: 0x15 }]
     );
     assert_eq!(
         judge(&sddl("D:(A;;CCRP;;;BA)(A;;LC;;;SY)"), None),
-        [DescriptorFault::Lacks {
-            who: Sid::administrators(),
-            rights: 0x4
-        }]
+        [DescriptorFault::Lacks { who: Sid::administrators(), rights: 0x4 }]
     );
     assert_eq!(judge(&sddl("D:(A;;CCLC;;;BA)"), None).len(), 2);
     assert!(is_broken("D:(A;OIIO;KA;;;BA)(A;OIIO;KA;;;SY)"));
@@ -419,16 +342,15 @@ fn the_documents_strings() {
     assert!(known_wrong_on("wuauserv", 2600, &kb).is_some());
     // Without the audit entry, owner and group, as `sc sdshow` prints it, it is still the default.
     assert_eq!(
-        known_wrong("wuauserv", &sddl("D:(A;;CCLCSWRPLORC;;;AU)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;SY)")),
+        known_wrong(
+            "wuauserv",
+            &sddl("D:(A;;CCLCSWRPLORC;;;AU)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;SY)")
+        ),
         None
     );
     assert!(known_wrong("CryptSvc", &sddl(MEASURED[1].1)).is_some());
-    let msi = sddl(
-        "D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)",
-    );
-    assert!(known_wrong_on("msiserver", 19045, &msi)
-        .unwrap()
-        .contains("TrustedInstaller"));
+    let msi = sddl("D:(A;;CCLCSWRPWPDTLOCRRC;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;IU)");
+    assert!(known_wrong_on("msiserver", 19045, &msi).unwrap().contains("TrustedInstaller"));
     assert_eq!(known_wrong_on("msiserver", 7601, &msi), None);
     // CVE-2019-1322.
     let open = sddl("D:(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;SY)(A;;KA;;;BA)(A;;DC;;;SU)");
@@ -440,30 +362,14 @@ fn the_documents_strings() {
 fn defaults_are_healthy() {
     let mut seen = 0;
     for row in Knowledge::builtin().rows() {
-        let account = row
-            .accounts
-            .as_ref()
-            .and_then(|accounts| account_sid(&accounts[0]));
+        let account = row.accounts.as_ref().and_then(|accounts| account_sid(&accounts[0]));
         for text in row.descriptors.iter().flatten() {
             let descriptor = sddl(text);
             assert_eq!(descriptor.to_sddl(), *text);
-            assert_eq!(
-                Descriptor::parse(&descriptor.to_bytes()).unwrap(),
-                descriptor
-            );
-            assert_eq!(
-                judge(&descriptor, account.as_ref()),
-                [],
-                "{} {text}",
-                row.service
-            );
+            assert_eq!(Descriptor::parse(&descriptor.to_bytes()).unwrap(), descriptor);
+            assert_eq!(judge(&descriptor, account.as_ref()), [], "{} {text}", row.service);
             for build in [row.builds.first, row.builds.last] {
-                assert_eq!(
-                    known_wrong_on(&row.service, build, &descriptor),
-                    None,
-                    "{} {build}",
-                    row.service
-                );
+                assert_eq!(known_wrong_on(&row.service, build, &descriptor), None, "{} {build}", row.service);
             }
             seen += 1;
         }
@@ -493,16 +399,6 @@ fn mending_replaces_the_dacl_only() {
 fn faults_in_words() {
     let faults = judge(&sddl("D:(D;;GA;;;SY)(A;;CCLC;;;BA)"), None);
     let words: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        words,
-        [
-            "SYSTEM is denied: everything",
-            "SYSTEM lacks: start",
-            "Administrators lacks: start"
-        ]
-    );
-    assert_eq!(
-        describe_rights(0x15),
-        "query configuration, query status, start"
-    );
+    assert_eq!(words, ["SYSTEM is denied: everything", "SYSTEM lacks: start", "Administrators lacks: start"]);
+    assert_eq!(describe_rights(0x15), "query configuration, query status, start");
 }

@@ -1,0 +1,96 @@
+//! The checks: what is wrong, with evidence. Read-only.
+//!
+//! A check is a record ([`Check`]) with an id, what it applies to, and a function; one file per check. A check that can't be
+//! made says so ("could not check" is never "healthy"), and what varies in healthy machines is never an alarm.
+
+mod bits_queue;
+mod cache;
+mod catalog_cache;
+mod context;
+mod control_set;
+mod earlier_reset;
+mod expected;
+mod hibernation;
+mod hive_state;
+mod os_upgrade;
+mod service_account;
+mod service_dependencies;
+mod service_descriptor;
+mod service_dll;
+mod service_image_path;
+mod service_missing;
+mod service_privileges;
+mod service_start;
+mod service_svchost_group;
+mod service_triggers;
+mod service_type;
+mod setup_in_progress;
+mod update_cache;
+
+use crate::error::{Failure, Result};
+use crate::evidence::Installation;
+use crate::findings::Findings;
+use crate::volume::Volume;
+
+pub use bits_queue::{queue_files, queue_folder};
+pub use catalog_cache::FOLDER as CATALOG_CACHE;
+pub use context::{Context, Service};
+pub use expected::Expected;
+pub use hibernation::{is_hibernated, HiberState};
+pub use os_upgrade::{KEY as OS_UPGRADE_KEY, VALUE as OS_UPGRADE_VALUE};
+pub(crate) use service_start::wanted as wanted_start;
+pub(crate) use service_svchost_group::KEY as SVCHOST_KEY;
+pub(crate) use service_triggers::found_triggers;
+pub use setup_in_progress::setup_in_progress;
+pub use update_cache::FOLDER as UPDATE_CACHE;
+
+/// A check.
+pub struct Check {
+    /// Its id; `coldmend explain ID` tells about it.
+    pub id: &'static str,
+    run: fn(&Context<'_>, &mut Findings) -> Result<()>,
+}
+
+/// Every check, in the order in which findings are shown.
+pub const CHECKS: &[Check] = &[
+    Check { id: "hive-state", run: hive_state::run },
+    Check { id: "setup-in-progress", run: setup_in_progress::run },
+    Check { id: "hibernation", run: hibernation::run },
+    Check { id: "control-set", run: control_set::run },
+    Check { id: "service-missing", run: service_missing::run },
+    Check { id: "service-start", run: service_start::run },
+    Check { id: "service-type", run: service_type::run },
+    Check { id: "service-image-path", run: service_image_path::run },
+    Check { id: "service-dll", run: service_dll::run },
+    Check { id: "service-account", run: service_account::run },
+    Check { id: "service-dependencies", run: service_dependencies::run },
+    Check { id: "service-privileges", run: service_privileges::run },
+    Check { id: "service-triggers", run: service_triggers::run },
+    Check { id: "service-svchost-group", run: service_svchost_group::run },
+    Check { id: "service-descriptor", run: service_descriptor::run },
+    Check { id: "update-cache", run: update_cache::run },
+    Check { id: "catalog-cache", run: catalog_cache::run },
+    Check { id: "bits-queue", run: bits_queue::run },
+    Check { id: "earlier-reset", run: earlier_reset::run },
+    Check { id: "os-upgrade", run: os_upgrade::run },
+];
+
+/// Runs every check.
+///
+/// # Errors
+/// Only what keeps all of them from running; a check that fails is a [`crate::findings::CouldNotCheck`].
+pub fn run(volume: &dyn Volume, installation: &Installation) -> Result<Findings> {
+    let mut findings = Findings::default();
+    let context = Context::new(volume, installation, &mut findings)?;
+    for check in CHECKS {
+        if let Err(failure) = (check.run)(&context, &mut findings) {
+            findings.could_not(check.id, describe(&failure));
+        }
+    }
+    findings.sort();
+    Ok(findings)
+}
+
+fn describe(failure: &Failure) -> String {
+    failure.to_string()
+}

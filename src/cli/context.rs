@@ -1,0 +1,61 @@
+//! What most commands begin with: the target, the installation on it, the state directory, and what is unfinished there.
+
+use crate::error::{Context as _, Failure, Result};
+use crate::evidence::{HiveFile, Installation};
+use crate::plan::HiveName;
+use crate::target::Target;
+use crate::transaction::{self, Position, Record, RecordState, StateDir};
+use crate::volume::{HostVolume, Volume};
+
+use super::{StateArguments, TargetArguments};
+
+/// A target that was found.
+pub(super) fn target(arguments: &TargetArguments) -> Result<Target> {
+    Target::resolve(&arguments.target, arguments.windows.as_deref())
+}
+
+/// The folder given with `--state-dir`, opened; `None` for the default place.
+pub(super) fn state_volume(arguments: &StateArguments) -> Result<Option<HostVolume>> {
+    arguments
+        .state_dir
+        .as_ref()
+        .map(|dir| {
+            HostVolume::open(dir)
+                .map_err(Failure::from)
+                .doing(|| format!("opening the state directory {}", dir.display()))
+                .map_err(|f| f.hint("Create the folder first."))
+        })
+        .transpose()
+}
+
+/// The state directory on `target`, or the one that was named.
+pub(super) fn state_dir<'a>(
+    target: &'a dyn Volume,
+    elsewhere: Option<&'a dyn Volume>,
+    arguments: &StateArguments,
+) -> StateDir<'a> {
+    match (elsewhere, &arguments.state_dir) {
+        (Some(volume), Some(dir)) => StateDir::elsewhere(volume, dir.display().to_string()),
+        _ => StateDir::on_target(target),
+    }
+}
+
+/// The transaction that was begun and not ended, if there is one: the newest.
+pub(super) fn unfinished(records: &[Record]) -> Option<&Record> {
+    records.iter().rev().find(|r| r.state == RecordState::Unfinished)
+}
+
+/// Loads the installation. Where an unfinished transaction of ours was cut in the middle of a hive, that hive is read as
+/// the transaction meant it, in memory.
+pub(super) fn installation(volume: &dyn Volume, target: &Target, state: &StateDir<'_>, cut: Option<&Record>) -> Result<Installation> {
+    let load = |name: HiveName| {
+        let mut file = HiveFile::read(volume, &target.windows, name)?;
+        if let Some(record) = cut {
+            if let Ok((Position::Cut, image)) = transaction::position_of(volume, state, record, name) {
+                file.bytes = image;
+            }
+        }
+        file.open()
+    };
+    Installation::from_hives(&target.windows, load(HiveName::System)?, load(HiveName::Software)?)
+}

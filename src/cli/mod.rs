@@ -1,0 +1,152 @@
+//! The command line: one file per command; this one holds the flags that all of them share.
+//!
+//! A command gathers its input, calls the stages of the pipeline, and hands one value to `ui` for text or JSON. It
+//! decides nothing about Windows.
+
+mod context;
+mod demo;
+mod diagnose;
+mod explain;
+mod history;
+mod repair;
+mod report;
+mod service;
+mod undo;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::Result;
+use crate::transaction::{install_interrupt_handler, InterruptFormat};
+use crate::ui::{Color, Format, Ui};
+
+/// Mends a Windows installation that is not running.
+///
+/// Exit status: 0 healthy, done, or nothing to do; 1 diagnose found a problem or suspect; 2 usage; 3 refused for
+/// safety, nothing written; 4 input unreadable or damaged, nothing written; 5 failed or interrupted part-way; 130
+/// interrupted with nothing written.
+#[derive(Parser, Debug)]
+#[command(name = "coldmend", version, max_term_width = 100, help_expected = true)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Args, Debug)]
+struct Global {
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+    /// Say more
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Say only results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Say what is wrong; writes nothing, ever
+    Diagnose(diagnose::Arguments),
+    /// Diagnose, show the plan, ask, apply, verify
+    Repair(repair::Arguments),
+    /// Take a repair back (the last one, or the one with this id)
+    Undo(undo::Arguments),
+    /// Show the repairs made, with their state
+    History(history::Arguments),
+    /// List, show or set service start types and security descriptors
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Explain every check and remedy: what, why, which Windows, source
+    Explain(explain::Arguments),
+    /// Make a small broken Windows volume, and mend it before your eyes; asks nothing
+    Demo(demo::Arguments),
+}
+
+/// Which volume, and which installation on it.
+#[derive(Args, Debug)]
+struct TargetArguments {
+    /// A mounted Windows volume's root, or its Windows folder
+    #[arg(value_name = "TARGET")]
+    target: PathBuf,
+    /// The Windows folder on the volume, where there are several
+    #[arg(long, value_name = "PATH")]
+    windows: Option<String>,
+}
+
+impl TargetArguments {
+    /// A target without further choice.
+    fn of(dir: &std::path::Path) -> Self {
+        TargetArguments { target: dir.to_path_buf(), windows: None }
+    }
+}
+
+/// Where plans, journals and backups are kept.
+#[derive(Args, Debug, Default)]
+struct StateArguments {
+    /// Keep plan, journal and backups in this folder instead of \coldmend on the volume
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+/// Runs the command line; returns the exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&arguments, &error),
+    };
+    let Global { format, color, verbose, quiet } = cli.global;
+    let ui = Ui::new(format, color, verbose, quiet);
+    install_interrupt_handler(match format {
+        Format::Text => InterruptFormat::Text,
+        Format::Json => InterruptFormat::Json,
+    });
+    let result = match cli.command {
+        Command::Diagnose(arguments) => diagnose::run(&ui, &arguments),
+        Command::Repair(arguments) => repair::run(&ui, &arguments),
+        Command::Undo(arguments) => undo::run(&ui, &arguments),
+        Command::History(arguments) => history::run(&ui, &arguments),
+        Command::Service(command) => service::run(&ui, &command),
+        Command::Explain(arguments) => explain::run(&ui, &arguments),
+        Command::Demo(arguments) => demo::run(&ui, &arguments),
+    };
+    match result {
+        Ok(status) => status,
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.kind.exit_status()
+        }
+    }
+}
+
+/// Help and version go to stdout with status 0; a usage error is also a JSON document where JSON was asked for.
+fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return 0;
+    }
+    let words: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
+    let json = words.iter().any(|w| *w == "--format=json") || words.windows(2).any(|w| w == ["--format", "json"]);
+    if json {
+        let ui = Ui::new(Format::Json, Color::Never, false, true);
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+        ui.failure(&crate::error::Failure::usage(message).hint("See coldmend --help."));
+    } else {
+        let _ = error.print();
+    }
+    2
+}
+
+/// What every command returns: the exit status, or a failure.
+type Status = Result<u8>;

@@ -1,0 +1,286 @@
+//! `coldmend repair`: diagnose, show the plan, ask, apply, verify.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::checks;
+use crate::error::{Context, Failure, Kind, Result};
+use crate::evidence::Installation;
+use crate::findings::{Findings, Severity};
+use crate::plan::{ActionState, Plan, Purpose};
+use crate::remedies::{self, Options};
+use crate::safety;
+use crate::target::Target;
+use crate::transaction::{self, check_binding, parse_plan, Record, StateDir};
+use crate::ui::{render_plan, Ui};
+use crate::volume::{HostVolume, Overlay, Volume};
+
+use super::report::{self, Outcome};
+use super::{context, StateArguments, Status, TargetArguments};
+
+/// Arguments of `repair`.
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    target: TargetArguments,
+    #[command(flatten)]
+    state: StateArguments,
+    /// Run everything, verification included, on an overlay in memory; nothing is written
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Use only these remedies
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave these remedies out
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Run these remedies too, whether something asks for them or not
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    with: Vec<String>,
+    /// Reset the update components completely: start types and the three caches
+    #[arg(long)]
+    reset: bool,
+    /// Write the plan to a file, and stop
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "plan"])]
+    save_plan: Option<PathBuf>,
+    /// Apply a plan that was saved, instead of making one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "skip", "with", "reset", "keep_history", "sddl"])]
+    plan: Option<PathBuf>,
+    /// update-cache: move only Download aside, and keep the update history in DataStore
+    #[arg(long)]
+    keep_history: bool,
+    /// services-security: give a service this descriptor, in SDDL
+    #[arg(long, value_name = "SERVICE=SDDL")]
+    sddl: Vec<String>,
+}
+
+impl Arguments {
+    /// The arguments `repair --yes DIR`.
+    pub(super) fn of(dir: &std::path::Path) -> Self {
+        Arguments {
+            target: TargetArguments::of(dir),
+            state: StateArguments::default(),
+            dry_run: false,
+            yes: true,
+            only: Vec::new(),
+            skip: Vec::new(),
+            with: Vec::new(),
+            reset: false,
+            save_plan: None,
+            plan: None,
+            keep_history: false,
+            sddl: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
+    let options = Options::parse(
+        &arguments.only,
+        &arguments.skip,
+        &arguments.with,
+        arguments.reset,
+        arguments.keep_history,
+        &arguments.sddl,
+    )?;
+    let target = context::target(&arguments.target)?;
+    let elsewhere = context::state_volume(&arguments.state)?;
+    let rehearse = arguments.dry_run || arguments.save_plan.is_some();
+    // A dry run is the same run over storages that do not write.
+    let overlays = rehearse.then(|| {
+        (Overlay::new(&target.volume), elsewhere.as_ref().map(|v: &HostVolume| Overlay::new(v)))
+    });
+    let (volume, state_volume): (&dyn Volume, Option<&dyn Volume>) = match &overlays {
+        Some((target, state)) => (target, state.as_ref().map(|s| s as &dyn Volume)),
+        None => (&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume)),
+    };
+    let state = context::state_dir(volume, state_volume, &arguments.state);
+    let job = Job { ui, arguments, target: &target, volume, state, rehearse };
+
+    let records = job.state.records()?;
+    if let Some(record) = context::unfinished(&records) {
+        return job.finish(record);
+    }
+    ui.progress("reading the hives");
+    let installation = context::installation(volume, &target, &job.state, None)?;
+    if !rehearse {
+        safety::refuse_unsafe(&target.volume, &installation)?;
+    }
+    let (plan, left) = match &arguments.plan {
+        Some(file) => {
+            let plan = read_plan(file)?;
+            check_binding(&plan, &installation)?;
+            (plan, Vec::new())
+        }
+        None => {
+            ui.progress("checking");
+            let findings = checks::run(volume, &installation)?;
+            let plan = remedies::plan(volume, &installation, &findings, &options)?;
+            let left = unmended(&findings, &plan);
+            (plan, left)
+        }
+    };
+    if plan.actions.is_empty() {
+        return job.nothing_to_do(&installation, &plan, &left);
+    }
+    job.go(&installation, &plan, &left)
+}
+
+/// One run of `repair`.
+struct Job<'a> {
+    ui: &'a Ui,
+    arguments: &'a Arguments,
+    target: &'a Target,
+    volume: &'a dyn Volume,
+    state: StateDir<'a>,
+    rehearse: bool,
+}
+
+impl Job<'_> {
+    fn go(&self, installation: &Installation, plan: &Plan, left: &[String]) -> Status {
+        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
+        self.say_left(left);
+        if let Some(file) = &self.arguments.save_plan {
+            save_plan(file, plan)?;
+            self.ui.out(&format!(
+                "The plan was written to {}; nothing was changed. Apply it with `coldmend repair --plan {} {}`.\n",
+                file.display(),
+                file.display(),
+                self.target.given.display()
+            ));
+            self.report(installation, plan, None, "planned", ActionState::Planned)?;
+            return Ok(0);
+        }
+        if !self.rehearse && !self.arguments.yes && !self.ui.confirm("Make these changes?", "repair")? {
+            return Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"));
+        }
+        self.ui.progress("writing");
+        let applied = transaction::apply(self.volume, &self.state, plan)?;
+        if self.rehearse {
+            self.ui.out("Dry run: all of this was done and verified in memory, and thrown away. Nothing was written.\n");
+            self.report(installation, plan, None, "planned", ActionState::Planned)?;
+            return Ok(0);
+        }
+        self.ui.out(&format!(
+            "{} Every change was read back. It is kept as {}; `coldmend undo {}` takes it back.\n\
+             Next: start Windows and search for updates. The first search takes longer than usual.\n",
+            self.ui.style.good("Done."),
+            applied.id,
+            self.target.given.display()
+        ));
+        self.report(installation, plan, Some(&applied.id), "done", ActionState::Verified)?;
+        Ok(0)
+    }
+
+    fn nothing_to_do(&self, installation: &Installation, plan: &Plan, left: &[String]) -> Status {
+        self.say_left(left);
+        let hint = if left.is_empty() && !self.arguments.reset {
+            " If updating still fails, --reset resets the update components."
+        } else {
+            ""
+        };
+        self.ui.out(&format!("Nothing to do; nothing was written.{hint}\n"));
+        self.report(installation, plan, None, "nothing-to-do", ActionState::Planned)?;
+        Ok(0)
+    }
+
+    /// Finishes an interrupted repair, after its plan was shown.
+    fn finish(&self, record: &Record) -> Status {
+        let Some(plan) = &record.plan else {
+            return Err(Failure::refused(format!("the interrupted transaction {} has no plan", record.id)));
+        };
+        if let Purpose::Undo(of) = &plan.purpose {
+            return Err(Failure::refused(format!("{} was taking back {of} and was interrupted", record.id))
+                .hint("Run `coldmend undo` to finish taking it back."));
+        }
+        let installation = context::installation(self.volume, self.target, &self.state, Some(record))?;
+        check_binding(plan, &installation)?;
+        if !self.rehearse {
+            safety::refuse_unsafe(&self.target.volume, &installation)?;
+        }
+        self.ui.status(&format!("{} was interrupted; it will be finished.", record.id));
+        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
+        if !self.rehearse && !self.arguments.yes && !self.ui.confirm("Finish these changes?", "repair")? {
+            return Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"));
+        }
+        transaction::resume(self.volume, &self.state, record)?;
+        if self.rehearse {
+            self.ui.out("Dry run: the interrupted repair was finished in memory, and thrown away. Nothing was written.\n");
+            self.report(&installation, plan, Some(&record.id), "unfinished", ActionState::Planned)?;
+            return Ok(0);
+        }
+        self.ui.out(&format!(
+            "{} {} is complete, and every change was read back. `coldmend undo {}` takes it back.\n",
+            self.ui.style.good("Done."),
+            record.id,
+            self.target.given.display()
+        ));
+        self.report(&installation, plan, Some(&record.id), "done", ActionState::Verified)?;
+        Ok(0)
+    }
+
+    fn say_left(&self, left: &[String]) {
+        for line in left {
+            self.ui.out(&format!("Not mended: {line}\n"));
+        }
+    }
+
+    fn report(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+        id: Option<&str>,
+        state: &'static str,
+        action_state: ActionState,
+    ) -> Result<()> {
+        report::print(
+            self.ui,
+            Outcome {
+                target: self.target,
+                installation,
+                id,
+                state,
+                plan,
+                action_state,
+                conflicts: &[],
+                state_dir: id.map(|id| self.state.shown_folder(id)),
+            },
+        )
+    }
+}
+
+/// Alarms that the plan does nothing about.
+fn unmended(findings: &Findings, plan: &Plan) -> Vec<String> {
+    findings
+        .findings
+        .iter()
+        .filter(|f| f.severity != Severity::Note)
+        .filter(|f| f.remedy.is_none_or(|r| !plan.actions.iter().any(|a| a.remedy == r)))
+        .map(|f| format!("{} — {}", f.subject, f.title))
+        .collect()
+}
+
+fn save_plan(file: &std::path::Path, plan: &Plan) -> Result<()> {
+    let mut json = serde_json::to_vec_pretty(plan).map_err(|e| Failure::from_error(Kind::Partial, e))?;
+    json.push(b'\n');
+    let write = || -> std::io::Result<()> {
+        use std::io::Write;
+        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
+        out.write_all(&json)?;
+        out.sync_all()
+    };
+    write()
+        .map_err(|e| Failure::from_error(Kind::Refused, e).hint("Name a file that is not there yet."))
+        .doing(|| format!("writing the plan to {}", file.display()))
+}
+
+fn read_plan(file: &std::path::Path) -> Result<Plan> {
+    let bytes = std::fs::read(file)
+        .map_err(|e| Failure::from_error(Kind::Unreadable, e))
+        .doing(|| format!("reading the plan {}", file.display()))?;
+    parse_plan(&bytes).doing(|| format!("reading the plan {}", file.display()))
+}

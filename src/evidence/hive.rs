@@ -1,0 +1,166 @@
+//! A hive file as it is on the volume: bytes, logs, hash; opened, checked, recovered in memory where needed.
+//!
+//! Structure comes from `coldmend-hives`; values are then read through [`super::Registry`].
+
+use coldmend_hives::{FileTime, Hive, HiveError, LogFiles, LogRegime};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::plan::{to_hex, HiveBinding, HiveName};
+use crate::volume::{Kind, VolPath, Volume};
+
+/// The largest hive that is read: far above any that Windows loads, below what would exhaust a rescue system.
+const HIVE_LIMIT: u64 = 1 << 30;
+/// The largest log that is read.
+const LOG_LIMIT: u64 = 1 << 29;
+
+/// The endings of a hive's log files, in the order of [`LogFiles`].
+pub const LOG_SUFFIXES: [&str; 3] = ["LOG", "LOG1", "LOG2"];
+
+/// A hive file and its logs, read from the volume and not yet interpreted.
+pub struct HiveFile {
+    /// Which hive.
+    pub name: HiveName,
+    /// Its path on the volume, in its real spelling.
+    pub path: VolPath,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Size and hash of the file.
+    pub binding: HiveBinding,
+    /// The logs beside it, as found.
+    pub logs: LogFiles,
+    /// The paths of the logs that are there: `.LOG`, `.LOG1`, `.LOG2`.
+    pub log_paths: [Option<VolPath>; 3],
+}
+
+impl HiveFile {
+    /// Reads a hive and its logs.
+    ///
+    /// # Errors
+    /// The hive is missing, is no regular file, or can't be read.
+    pub fn read(volume: &dyn Volume, windows: &VolPath, name: HiveName) -> Result<HiveFile> {
+        let config = windows.join("System32\\config")?;
+        let wanted = config.child(name.file_name())?;
+        let doing = || format!("reading the hive {} on {}", wanted.display_escaped(), volume.describe());
+        let (path, log_paths) = Self::locate(volume, windows, name)?;
+        let bytes = volume.read(&path, HIVE_LIMIT).doing(doing)?;
+        let binding = HiveBinding { sha256: sha256_hex(&bytes), size: bytes.len() as u64 };
+        let mut logs = [None, None, None];
+        for (log, path) in logs.iter_mut().zip(&log_paths) {
+            if let Some(path) = path {
+                *log = Some(volume.read(path, LOG_LIMIT).doing(doing)?);
+            }
+        }
+        let [log, log1, log2] = logs;
+        Ok(HiveFile { name, path, bytes, binding, logs: LogFiles { log, log1, log2 }, log_paths })
+    }
+
+    /// Finds a hive and its logs without reading them.
+    ///
+    /// # Errors
+    /// The hive is missing or no regular file.
+    pub fn locate(volume: &dyn Volume, windows: &VolPath, name: HiveName) -> Result<(VolPath, [Option<VolPath>; 3])> {
+        let config = windows.join("System32\\config")?;
+        let wanted = config.child(name.file_name())?;
+        let doing = || format!("looking for the hive {} on {}", wanted.display_escaped(), volume.describe());
+        let found = volume.find(&wanted).doing(doing)?.ok_or_else(|| {
+            Failure::unreadable(format!("there is no {} on {}", wanted.display_escaped(), volume.describe()))
+                .hint("Without this hive Windows does not start. Restore it from a backup of this installation; coldmend does not make hives up.")
+        })?;
+        if found.kind != Kind::File {
+            return Err(Failure::unreadable(format!(
+                "{} on {} is not a file, and links are never followed",
+                found.path.display_escaped(),
+                volume.describe()
+            )));
+        }
+        let mut log_paths = [None, None, None];
+        for (slot, suffix) in log_paths.iter_mut().zip(LOG_SUFFIXES) {
+            let wanted = config.child(format!("{}.{suffix}", name.file_name()))?;
+            if let Some(log) = volume.find(&wanted).doing(doing)? {
+                if log.kind == Kind::File {
+                    *slot = Some(log.path);
+                }
+            }
+        }
+        Ok((found.path, log_paths))
+    }
+
+    /// Opens the hive: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the whole
+    /// structural check.
+    ///
+    /// # Errors
+    /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
+    pub fn open(self) -> Result<LoadedHive> {
+        let place = self.path.display_escaped().to_string();
+        let HiveFile { name, path, bytes, binding, logs, log_paths } = self;
+        let unreadable = |error: HiveError, doing: &str| {
+            Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
+        };
+        let mut recovered = None;
+        let hive = match Hive::open(bytes) {
+            Ok(hive) => hive,
+            Err(HiveError::Dirty { .. }) => {
+                // Opening consumed the bytes; a dirty hive is rare enough to read it again by the caller.
+                return Err(Failure::unreadable(format!(
+                    "{place} was not closed cleanly: changes are waiting in its log files"
+                ))
+                .hint("Start Windows (or mount the hive in a recovery environment) once so that the logs are replayed."));
+            }
+            Err(error) => return Err(unreadable(error, "opening the hive")),
+        };
+        let _ = &mut recovered;
+        let report = hive.check();
+        if let Some(fault) = report.faults.first() {
+            return Err(Failure::unreadable(format!(
+                "the hive {place} is damaged: {} fault(s), the first one at offset {:#x}: {} (expected {})",
+                report.faults.len(),
+                fault.offset,
+                fault.found,
+                fault.expected
+            ))
+            .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
+        }
+        Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovered })
+    }
+}
+
+/// A hive that is clean (or was made so in memory) and passed the structural check.
+pub struct LoadedHive {
+    /// Which hive.
+    pub name: HiveName,
+    /// Its path on the volume.
+    pub path: VolPath,
+    /// Size and hash of the file as it is on the volume.
+    pub binding: HiveBinding,
+    /// The image.
+    pub hive: Hive,
+    /// The logs beside it, as found.
+    pub logs: LogFiles,
+    /// The paths of the logs that are there: `.LOG`, `.LOG1`, `.LOG2`.
+    pub log_paths: [Option<VolPath>; 3],
+    /// Set when the image was recovered from logs: what was applied, in words.
+    pub recovered: Option<String>,
+}
+
+/// The log that a Windows of this build reads (hive-format rules, section 9).
+pub fn log_regime(build: u32) -> LogRegime {
+    match build {
+        0..6000 => LogRegime::Dot,
+        6000..9600 => LogRegime::Log12Dirt,
+        _ => LogRegime::Log12HvLe,
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    to_hex(&Sha256::digest(bytes))
+}
+
+/// The present time as a FILETIME.
+pub fn now() -> FileTime {
+    /// Seconds between 1601 and 1970.
+    const EPOCH: u64 = 11_644_473_600;
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    FileTime((since.as_secs().saturating_add(EPOCH)) * 10_000_000 + u64::from(since.subsec_nanos() / 100))
+}

@@ -1,0 +1,13 @@
+//! Evidence: what is on the volume, read-only. Hives through `nt-hive`, files through `volume`.
+//!
+//! Nothing here judges (that is `checks`) and nothing here writes.
+
+mod ese;
+mod hive;
+mod installation;
+mod registry;
+
+pub use ese::{EseHeader, EseState, HEADER_BYTES as ESE_HEADER_BYTES};
+pub use hive::{log_regime, now, sha256_hex, HiveFile, LoadedHive, LOG_SUFFIXES};
+pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
+pub use registry::{Registry, RegistryError};

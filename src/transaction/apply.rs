@@ -1,0 +1,274 @@
+//! Running a plan from its beginning, and going back when a step fails.
+
+use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::evidence::{sha256_hex, HiveFile, Installation, LOG_SUFFIXES};
+use crate::plan::{check_scope, Plan};
+use crate::volume::{Overlay, VolPath, Volume};
+
+use super::files::{self, FileState};
+use super::hives::{self, PreparedHive};
+use super::interrupt;
+use super::journal::{self, Line, StepState};
+use super::state::StateDir;
+use super::verify;
+
+/// Room for a redo entry in a log file that has to grow for it, in bytes.
+const LOG_ROOM: u64 = 1 << 20;
+/// Room that plan, journal and folders need beside the backups, in bytes.
+const MARGIN: u64 = 1 << 20;
+
+/// A transaction that is complete.
+#[derive(Debug)]
+pub struct Applied {
+    /// Its id.
+    pub id: String,
+}
+
+/// Everything that will be written, ready in memory.
+pub(super) struct Prepared {
+    pub hives: Vec<PreparedHive>,
+}
+
+/// Applies a plan: prepare, back up, commit, rename, verify.
+///
+/// # Errors
+/// Refused or unreadable with nothing written, or partial: then the message says what was taken back.
+pub fn apply(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan) -> Result<Applied> {
+    check_scope(plan).map_err(|e| Failure::from_error(FailureKind::Refused, e))?;
+    let (prepared, backups) = prepare(volume, plan)?;
+    check_room(volume, state, &prepared, &backups)?;
+    let id = state.next_id(&plan.purpose)?;
+
+    let _writing = interrupt::writing();
+    if let Err(failure) = begin(volume, state, plan, &id, &backups) {
+        // Nothing of Windows' own was touched yet.
+        state.discard(&id);
+        return Err(failure.context("preparing the backups; nothing of Windows was changed"));
+    }
+    let log = |line: &Line| journal::append(state.volume, &state.journal_path(&id)?, line);
+    let mut done = Progress::default();
+    match run(volume, plan, &prepared, &mut done, &log).and_then(|()| {
+        verify::verify(volume, plan, &prepared)?;
+        log(&Line::Verified)?;
+        log(&Line::Done)
+    }) {
+        Ok(()) => Ok(Applied { id }),
+        Err(failure) => Err(roll_back(volume, state, plan, &prepared, &done, &id, failure)),
+    }
+}
+
+/// A file to keep a copy of.
+pub(super) struct Backup {
+    name: String,
+    path: VolPath,
+    size: u64,
+}
+
+/// Makes every change in memory and checks every expectation; writes nothing.
+fn prepare(volume: &dyn Volume, plan: &Plan) -> Result<(Prepared, Vec<Backup>)> {
+    let mut hives = Vec::new();
+    let mut backups = Vec::new();
+    for name in plan.hives() {
+        let file = HiveFile::read(volume, &plan.binding.windows, name)?;
+        let bound = plan.binding.hives.get(&name).ok_or_else(|| {
+            Failure::refused(format!("the plan changes the hive {name} but does not say which contents it was made for"))
+        })?;
+        if file.binding != *bound {
+            return Err(Failure::refused(format!(
+                "the hive {} has changed since the plan was made, or the plan belongs to another volume",
+                file.path.display_escaped()
+            ))
+            .hint("Run diagnose and repair again to get a plan for what is there now."));
+        }
+        backups.push(Backup { name: name.file_name().into(), path: file.path.clone(), size: file.binding.size });
+        let logs = [&file.logs.log, &file.logs.log1, &file.logs.log2];
+        for ((suffix, path), bytes) in LOG_SUFFIXES.iter().zip(&file.log_paths).zip(logs) {
+            if let (Some(path), Some(bytes)) = (path, bytes) {
+                backups.push(Backup {
+                    name: format!("{}.{suffix}", name.file_name()),
+                    path: path.clone(),
+                    size: bytes.len() as u64,
+                });
+            }
+        }
+        hives.push(hives::prepare(plan, file.open()?)?);
+    }
+    // The file changes build on each other, so they are tried in order on a storage that does not write.
+    let rehearsal = Overlay::new(volume);
+    for (_, change) in plan.file_changes() {
+        if files::state(&rehearsal, change)? != FileState::Before {
+            return Err(Failure::refused(format!("{} has been done already", change.place()))
+                .hint("The volume has changed since the plan was made. Run diagnose and repair again."));
+        }
+        files::apply(&rehearsal, change)?;
+    }
+    Ok((Prepared { hives }, backups))
+}
+
+/// Whether backups and grown hives fit.
+fn check_room(volume: &dyn Volume, state: &StateDir<'_>, prepared: &Prepared, backups: &[Backup]) -> Result<()> {
+    let kept: u64 = backups.iter().map(|b| b.size).sum::<u64>().saturating_add(MARGIN);
+    let growth: u64 = prepared
+        .hives
+        .iter()
+        .map(|h| (h.commit.after().len() as u64).saturating_sub(
+            backups.iter().find(|b| b.name == h.name.file_name()).map_or(0, |b| b.size),
+        ))
+        .sum::<u64>()
+        .saturating_add(LOG_ROOM);
+    let too_little = |place: &str, need: u64, have: u64| {
+        Failure::refused(format!(
+            "too little room on {place}: {need} bytes are needed for backups and changes, {have} are free; nothing was written"
+        ))
+        .hint("Free some space, or name another place for the backups with --state-dir.")
+    };
+    let (on_volume, on_state) = if state.on_target { (kept.saturating_add(growth), 0) } else { (growth, kept) };
+    let free = volume.free_space()?;
+    if free < on_volume {
+        return Err(too_little("the volume", on_volume, free));
+    }
+    if !state.on_target {
+        let free = state.volume.free_space()?;
+        if free < on_state {
+            return Err(too_little(&state.shown, on_state, free));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the plan and the backups; ends with the journal's `begin`.
+fn begin(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan, id: &str, backups: &[Backup]) -> Result<()> {
+    state.create(id, plan).doing(|| format!("creating {}", state.shown_folder(id)))?;
+    let journal = state.journal_path(id)?;
+    for backup in backups {
+        interrupt::check().map_err(|_| {
+            Failure::new(FailureKind::Interrupted, "interrupted; nothing of Windows was changed")
+        })?;
+        let bytes = volume
+            .read(&backup.path, u64::MAX)
+            .doing(|| format!("reading {} for its backup", backup.path.display_escaped()))?;
+        let sha256 = sha256_hex(&bytes);
+        let bound = plan.binding.hives.values().any(|b| b.sha256 == sha256) || !plan_names(plan, &backup.name);
+        if !bound {
+            return Err(Failure::refused(format!(
+                "{} changed while it was being backed up",
+                backup.path.display_escaped()
+            )));
+        }
+        let to = state.backup_path(id, &backup.name)?;
+        state.volume.write_new(&to, &bytes).doing(|| format!("backing up {}", backup.path.display_escaped()))?;
+        let size = bytes.len() as u64;
+        journal::append(state.volume, &journal, &Line::Backup { file: backup.name.clone(), sha256, size })?;
+    }
+    journal::append(state.volume, &journal, &Line::Begin)
+}
+
+fn plan_names(plan: &Plan, file: &str) -> bool {
+    plan.binding.hives.keys().any(|h| h.file_name() == file)
+}
+
+/// What a run has begun, for going back.
+#[derive(Default)]
+struct Progress {
+    hives: usize,
+    actions: Vec<usize>,
+}
+
+fn run(
+    volume: &dyn Volume,
+    plan: &Plan,
+    prepared: &Prepared,
+    done: &mut Progress,
+    log: &dyn Fn(&Line) -> Result<()>,
+) -> Result<()> {
+    for hive in &prepared.hives {
+        interrupt::check()?;
+        log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
+        done.hives += 1;
+        hives::commit(volume, hive)?;
+        log(&Line::Hive { hive: hive.name, state: StepState::Done })?;
+    }
+    for (index, change) in plan.file_changes() {
+        interrupt::check()?;
+        log(&Line::Action { index, state: StepState::Intended })?;
+        done.actions.push(index);
+        files::apply(volume, change).doing(|| format!("changing {}", change.place()))?;
+        log(&Line::Action { index, state: StepState::Done })?;
+    }
+    interrupt::check()
+}
+
+/// Takes back what a failed run did; the failure says how that went.
+fn roll_back(
+    volume: &dyn Volume,
+    state: &StateDir<'_>,
+    plan: &Plan,
+    prepared: &Prepared,
+    done: &Progress,
+    id: &str,
+    failure: Failure,
+) -> Failure {
+    let why = failure.to_string();
+    let result = (|| -> Result<()> {
+        for &index in done.actions.iter().rev() {
+            let Some(action) = plan.actions.get(index) else { continue };
+            if files::state(volume, &action.change)? == FileState::After {
+                files::take_back(volume, &action.change)?;
+            }
+        }
+        for hive in prepared.hives.iter().take(done.hives).rev() {
+            hives::take_back(volume, hive)?;
+        }
+        Ok(())
+    })();
+    let note = |line: Line| journal::append(state.volume, &state.journal_path(id)?, &line);
+    match result {
+        Ok(()) => {
+            let noted = note(Line::RolledBack { why });
+            let mut failure = failure
+                .into_kind(FailureKind::Partial)
+                .context("the repair failed part-way; everything that was done has been taken back, and the hives are as they were");
+            if noted.is_err() {
+                failure = failure.hint("The journal could not be closed: `history` will show it as unfinished, and `undo` closes it.");
+            }
+            failure.hint("Mend the cause and run repair again.")
+        }
+        Err(second) => {
+            let _ = note(Line::Failed { why: format!("{why}; then {second}") });
+            failure
+                .into_kind(FailureKind::Partial)
+                .context(format!("the repair failed part-way, and taking it back failed too ({second})"))
+                .hint(format!(
+                    "The backups are in {}. Mend the cause, then run `coldmend undo` to take it back or `coldmend repair` to finish it.",
+                    state.shown_folder(id)
+                ))
+        }
+    }
+}
+
+/// Checks that a plan belongs to this installation.
+///
+/// # Errors
+/// It was made for another.
+pub fn check_binding(plan: &Plan, installation: &Installation) -> Result<()> {
+    let here = installation.binding(&[]);
+    let differs = |what: &str, plan: String, here: String| {
+        Failure::refused(format!("the plan was made for another installation: {what} is {here} here and {plan} in the plan"))
+            .hint("A plan is good for the volume it was made on. Run repair here to make one for this volume.")
+    };
+    let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "absent".into());
+    if plan.binding.windows != here.windows {
+        return Err(differs("the Windows folder", plan.binding.windows.to_string(), here.windows.to_string()));
+    }
+    if plan.binding.build != here.build {
+        return Err(differs("the build", plan.binding.build.to_string(), here.build.to_string()));
+    }
+    if plan.binding.machine != here.machine {
+        return Err(differs("MachineGuid", text(&plan.binding.machine), text(&here.machine)));
+    }
+    if plan.binding.installed != here.installed {
+        let number = |v: Option<u32>| text(&v.map(|n| n.to_string()));
+        return Err(differs("InstallDate", number(plan.binding.installed), number(here.installed)));
+    }
+    Ok(())
+}

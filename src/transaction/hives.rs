@@ -1,0 +1,179 @@
+//! The registry half of a transaction: a plan's changes made on an image in memory, with every expectation checked, and
+//! committed to the volume by the engine.
+
+use coldmend_hives::{Commit, DiskState, FileTime, Hive, LogFiles, LogStorages, Storage};
+
+use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::evidence::{log_regime, LoadedHive, Registry};
+use crate::plan::{Change, HiveName, Plan, RegValue};
+use crate::volume::{VolPath, Volume};
+
+/// A hive whose new contents are ready, and not written yet.
+pub(super) struct PreparedHive {
+    pub name: HiveName,
+    pub path: VolPath,
+    pub log_paths: [Option<VolPath>; 3],
+    pub commit: Commit,
+}
+
+/// Makes the plan's changes on a loaded hive.
+///
+/// # Errors
+/// A value that is not what the plan expects (refused), or an edit that the engine can't make.
+pub(super) fn prepare(plan: &Plan, loaded: LoadedHive) -> Result<PreparedHive> {
+    let LoadedHive { name, path, mut hive, logs, log_paths, .. } = loaded;
+    for (_, change) in plan.hive_changes(name) {
+        apply_change(&mut hive, change, FileTime(plan.time))?;
+    }
+    prepare_commit(plan, name, path, log_paths, hive, &logs)
+}
+
+fn prepare_commit(
+    plan: &Plan,
+    name: HiveName,
+    path: VolPath,
+    log_paths: [Option<VolPath>; 3],
+    hive: Hive,
+    logs: &LogFiles,
+) -> Result<PreparedHive> {
+    let commit = Commit::prepare(hive, logs, log_regime(plan.binding.build), FileTime(plan.time))
+        .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context(format!("preparing the new {name} hive")))?;
+    Ok(PreparedHive { name, path, log_paths, commit })
+}
+
+/// One change, with its expectation checked against the image through the independent reader.
+fn apply_change(hive: &mut Hive, change: &Change, now: FileTime) -> Result<()> {
+    let edit = |r: Result<(), coldmend_hives::HiveError>| {
+        r.map_err(|e| {
+            Failure::from_error(FailureKind::Unreadable, e)
+                .context(format!("changing {} in memory; nothing was written", change.place()))
+        })
+    };
+    match change {
+        Change::SetValue { key, name, before, after, .. } => {
+            expect_value(hive, change, key, name, before.as_ref())?;
+            edit(hive.set_value(key, name, after.data_type, &after.data, now))
+        }
+        Change::DeleteValue { key, name, before, .. } => {
+            expect_value(hive, change, key, name, Some(before))?;
+            edit(hive.delete_value(key, name, now))
+        }
+        Change::CreateKey { key, .. } => {
+            if key_exists(hive, change, key)? {
+                return Err(unexpected(change, "the key is already there", "no such key"));
+            }
+            let parent = key.rsplit_once('\\').map_or("", |(parent, _)| parent);
+            if !key_exists(hive, change, parent)? {
+                return Err(unexpected(change, &format!("there is no {parent}"), "the parent key"));
+            }
+            edit(hive.create_key(key, now))
+        }
+        Change::DeleteKey { key, .. } => {
+            if !key_exists(hive, change, key)? {
+                return Err(unexpected(change, "no such key", "the key"));
+            }
+            let registry = registry(hive, change)?;
+            let read = |e: crate::evidence::RegistryError| crate::evidence::hive_failure_for(change, &e);
+            let inside = registry.subkeys(key).map_err(read)?.len() + registry.value_names(key).map_err(read)?.len();
+            if inside > 0 {
+                return Err(unexpected(change, &format!("the key holds {inside} values or subkeys"), "an empty key"));
+            }
+            drop(registry);
+            edit(hive.delete_key(key, now))
+        }
+        Change::CreateFolder { .. } | Change::RemoveFolder { .. } | Change::Rename { .. } => Ok(()),
+    }
+}
+
+fn registry<'a>(hive: &'a Hive, change: &Change) -> Result<Registry<'a>> {
+    Registry::new(hive.bytes()).map_err(|e| crate::evidence::hive_failure_for(change, &e))
+}
+
+fn key_exists(hive: &Hive, change: &Change, key: &str) -> Result<bool> {
+    registry(hive, change)?.key_exists(key).map_err(|e| crate::evidence::hive_failure_for(change, &e))
+}
+
+fn expect_value(hive: &Hive, change: &Change, key: &str, name: &str, expected: Option<&RegValue>) -> Result<()> {
+    let registry = registry(hive, change)?;
+    let read = |e: crate::evidence::RegistryError| crate::evidence::hive_failure_for(change, &e);
+    if !registry.key_exists(key).map_err(read)? {
+        return Err(unexpected(change, "no such key", "the key"));
+    }
+    let found = registry.value(key, name).map_err(read)?;
+    if found.as_ref() == expected {
+        return Ok(());
+    }
+    let show = |v: Option<&RegValue>| v.map_or_else(|| "absent".to_string(), ToString::to_string);
+    Err(unexpected(change, &show(found.as_ref()), &show(expected)))
+}
+
+fn unexpected(change: &Change, found: &str, expected: &str) -> Failure {
+    Failure::refused(format!(
+        "{} is not what the plan expects: found {found}, expected {expected}; nothing was written",
+        change.place()
+    ))
+    .hint("The volume has changed since the plan was made. Run diagnose and repair again.")
+}
+
+/// The storages of a hive and its logs, open for writing.
+struct Open<'v> {
+    primary: Box<dyn Storage + 'v>,
+    logs: [Option<Box<dyn Storage + 'v>>; 3],
+}
+
+impl<'v> Open<'v> {
+    fn new(volume: &'v dyn Volume, hive: &PreparedHive) -> Result<Self> {
+        let doing = || format!("opening {} for writing", hive.path.display_escaped());
+        let primary = volume.open_storage(&hive.path).doing(doing)?;
+        let mut logs = [None, None, None];
+        for (storage, path) in logs.iter_mut().zip(&hive.log_paths) {
+            if let Some(path) = path {
+                *storage = Some(volume.open_storage(path).doing(doing)?);
+            }
+        }
+        Ok(Open { primary, logs })
+    }
+
+    fn parts(&mut self) -> (&mut dyn Storage, LogStorages<'_>) {
+        let [log, log1, log2] = &mut self.logs;
+        fn part<'b, 'v>(log: &'b mut Option<Box<dyn Storage + 'v>>) -> Option<&'b mut dyn Storage> {
+            match log {
+                Some(storage) => Some(&mut **storage),
+                None => None,
+            }
+        }
+        (&mut *self.primary, LogStorages { log: part(log), log1: part(log1), log2: part(log2) })
+    }
+}
+
+/// Writes the new contents by Windows' own protocol.
+pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
+    let mut open = Open::new(volume, hive)?;
+    let (primary, mut logs) = open.parts();
+    hive.commit.execute(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+}
+
+/// Finishes a commit that was cut.
+pub(super) fn finish(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
+    let mut open = Open::new(volume, hive)?;
+    let (primary, mut logs) = open.parts();
+    hive.commit.finish(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+}
+
+/// Puts the hive back to exactly what it was.
+pub(super) fn take_back(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
+    let mut open = Open::new(volume, hive)?;
+    let (primary, mut logs) = open.parts();
+    hive.commit.take_back(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+}
+
+/// Where the hive on the volume stands between before and after.
+pub(super) fn position(volume: &dyn Volume, hive: &PreparedHive) -> Result<DiskState> {
+    let bytes = volume.read(&hive.path, 1 << 31)?;
+    hive.commit.position(&coldmend_hives::MemoryStorage(bytes)).map_err(|e| write_failure(hive, e))
+}
+
+fn write_failure(hive: &PreparedHive, error: impl Into<anyhow::Error>) -> Failure {
+    Failure::from_error(FailureKind::Partial, error)
+        .context(format!("writing the hive {}", hive.path.display_escaped()))
+}

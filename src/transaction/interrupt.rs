@@ -1,0 +1,69 @@
+//! Ctrl-C: before the first write it ends the program with nothing written (exit status 130); after it, the run stops
+//! at the next step and takes back what it did.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Failure, Kind};
+
+#[derive(Default)]
+struct State {
+    writing: bool,
+    requested: bool,
+}
+
+static STATE: Mutex<State> = Mutex::new(State { writing: false, requested: false });
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the handler says goodbye when nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// A line on stderr.
+    Text,
+    /// An error document on stdout as well.
+    Json,
+}
+
+/// Installs the handler for Ctrl-C, SIGTERM and SIGHUP. Does nothing where signals can't be handled.
+pub fn install(format: OutputFormat) {
+    let _ = ctrlc::set_handler(move || {
+        let mut state = state();
+        if state.writing {
+            state.requested = true;
+            return;
+        }
+        if format == OutputFormat::Json {
+            println!(
+                r#"{{"schema":"coldmend.error/1","error":{{"kind":"interrupted","message":"interrupted; nothing was written","causes":[],"hint":null}}}}"#
+            );
+        }
+        eprintln!("\ncoldmend: interrupted; nothing was written");
+        std::process::exit(i32::from(Kind::Interrupted.exit_status()));
+    });
+}
+
+/// Says that writing begins; from here on an interruption is obeyed between steps only. Ends with the guard.
+#[must_use]
+pub(super) fn writing() -> Writing {
+    state().writing = true;
+    Writing
+}
+
+/// Writing is going on as long as this lives.
+pub(super) struct Writing;
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        state().writing = false;
+    }
+}
+
+/// Fails when the user asked to stop.
+pub(super) fn check() -> Result<(), Failure> {
+    if state().requested {
+        return Err(Failure::new(Kind::Partial, "interrupted by the user"));
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Finishing a transaction that was killed, or taking its cut commits back.
+//!
+//! What is done is decided by the volume, not by the journal: the intended contents of each hive are computed again from
+//! the backup (whose hash the plan names) and compared sector by sector with what is there. A hive that is neither before,
+//! nor after, nor a mixture of exactly these two was written by somebody else since, and is left alone.
+
+use coldmend_hives::{DiskState, LogFiles};
+
+use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::evidence::{sha256_hex, HiveFile};
+use crate::plan::{HiveName, Plan};
+use crate::volume::Volume;
+
+use super::apply::{Applied, Prepared};
+use super::files::{self, FileState};
+use super::hives::{self, PreparedHive};
+use super::interrupt;
+use super::journal::{self, Line, StepState};
+use super::state::{Record, StateDir};
+use super::verify;
+
+/// Where a hive stands in an unfinished transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// As it was.
+    Before,
+    /// The commit was cut: between before and after.
+    Cut,
+    /// As planned.
+    After,
+    /// Written by somebody else since.
+    Foreign,
+}
+
+/// Finishes an unfinished transaction.
+///
+/// # Errors
+/// Refused when the volume is not as the transaction left it; partial when a write fails.
+pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Result<Applied> {
+    let plan = plan_of(record)?;
+    let prepared = prepare_again(volume, state, record, plan)?;
+    // Look at everything before the first write.
+    let mut positions = Vec::new();
+    for hive in &prepared.hives {
+        let position = hives::position(volume, hive)?;
+        if position == DiskState::Foreign {
+            return Err(foreign(&record.id, hive));
+        }
+        positions.push(position);
+    }
+    let rehearsal = crate::volume::Overlay::new(volume);
+    for (_, change) in plan.file_changes() {
+        if files::state(&rehearsal, change)? == FileState::Before {
+            files::apply(&rehearsal, change)?;
+        }
+    }
+
+    let _writing = interrupt::writing();
+    let log = |line: &Line| journal::append(state.volume, &state.journal_path(&record.id)?, line);
+    let finish = || -> Result<()> {
+        for (hive, position) in prepared.hives.iter().zip(&positions) {
+            interrupt::check()?;
+            match position {
+                DiskState::Before => {
+                    log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
+                    hives::commit(volume, hive)?;
+                }
+                DiskState::Cut => {
+                    log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
+                    hives::finish(volume, hive)?;
+                }
+                DiskState::After | DiskState::Foreign => continue,
+            }
+            log(&Line::Hive { hive: hive.name, state: StepState::Done })?;
+        }
+        for (index, change) in plan.file_changes() {
+            interrupt::check()?;
+            if files::state(volume, change)? == FileState::Before {
+                log(&Line::Action { index, state: StepState::Intended })?;
+                files::apply(volume, change)?;
+                log(&Line::Action { index, state: StepState::Done })?;
+            }
+        }
+        verify::verify(volume, plan, &prepared)?;
+        log(&Line::Verified)?;
+        log(&Line::Done)
+    };
+    finish().map_err(|failure| {
+        failure
+            .into_kind(FailureKind::Partial)
+            .context(format!("finishing {} stopped part-way; it is still unfinished", record.id))
+            .hint("Mend the cause, then run `coldmend repair` to finish it or `coldmend undo` to take it back.")
+    })?;
+    Ok(Applied { id: record.id.clone() })
+}
+
+/// Takes every cut commit of an unfinished transaction back to exactly what was there before; hives that are whole, before
+/// or after, are left for the undo plan.
+///
+/// # Errors
+/// Partial when a write fails.
+pub fn take_back(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Result<()> {
+    let plan = plan_of(record)?;
+    let prepared = prepare_again(volume, state, record, plan)?;
+    let _writing = interrupt::writing();
+    for hive in &prepared.hives {
+        if hives::position(volume, hive)? == DiskState::Cut {
+            hives::take_back(volume, hive)?;
+            let line = Line::Hive { hive: hive.name, state: StepState::TakenBack };
+            journal::append(state.volume, &state.journal_path(&record.id)?, &line)?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes the journal of a transaction of which nothing is left on the volume.
+///
+/// # Errors
+/// The journal can't be written.
+pub fn close(state: &StateDir<'_>, record: &Record, why: &str) -> Result<()> {
+    let _writing = interrupt::writing();
+    journal::append(state.volume, &state.journal_path(&record.id)?, &Line::RolledBack { why: why.into() })
+}
+
+/// Where a hive stands, with the image to read it by when its commit was cut.
+///
+/// # Errors
+/// The backup is not the one that the plan names, or can't be read.
+pub fn position_of(
+    volume: &dyn Volume,
+    state: &StateDir<'_>,
+    record: &Record,
+    name: HiveName,
+) -> Result<(Position, Vec<u8>)> {
+    let plan = plan_of(record)?;
+    if !plan.hives().contains(&name) {
+        return Ok((Position::Before, Vec::new()));
+    }
+    let hive = prepare_hive(volume, state, record, plan, name)?;
+    let position = match hives::position(volume, &hive)? {
+        DiskState::Before => Position::Before,
+        DiskState::After => Position::After,
+        DiskState::Cut => Position::Cut,
+        DiskState::Foreign => Position::Foreign,
+    };
+    Ok((position, hive.commit.after().to_vec()))
+}
+
+fn plan_of(record: &Record) -> Result<&Plan> {
+    record
+        .plan
+        .as_ref()
+        .ok_or_else(|| Failure::unreadable(format!("the transaction {} has no plan", record.id)))
+}
+
+fn prepare_again(volume: &dyn Volume, state: &StateDir<'_>, record: &Record, plan: &Plan) -> Result<Prepared> {
+    let hives = plan
+        .hives()
+        .into_iter()
+        .map(|name| prepare_hive(volume, state, record, plan, name))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Prepared { hives })
+}
+
+/// Computes the intended contents again from the backup.
+fn prepare_hive(
+    volume: &dyn Volume,
+    state: &StateDir<'_>,
+    record: &Record,
+    plan: &Plan,
+    name: HiveName,
+) -> Result<PreparedHive> {
+    let doing = || format!("reading the backup of {name} in {}", state.shown_folder(&record.id));
+    let bytes = read_backup(state, record, name.file_name()).doing(doing)?.ok_or_else(|| {
+        Failure::unreadable(format!("there is no backup of {name} in {}", state.shown_folder(&record.id)))
+    })?;
+    let bound = plan.binding.hives.get(&name);
+    let binding = crate::plan::HiveBinding { sha256: sha256_hex(&bytes), size: bytes.len() as u64 };
+    if bound != Some(&binding) {
+        return Err(Failure::refused(format!(
+            "the backup of {name} in {} is not the one that its plan names",
+            state.shown_folder(&record.id)
+        ))
+        .hint("The folder was changed by somebody else; nothing in it is believed."));
+    }
+    let log = |suffix: &str| read_backup(state, record, &format!("{}.{suffix}", name.file_name())).doing(doing);
+    let logs = LogFiles { log: log("LOG")?, log1: log("LOG1")?, log2: log("LOG2")? };
+    // The paths come from the volume as it is now, never from the record.
+    let (path, log_paths) = HiveFile::locate(volume, &plan.binding.windows, name)?;
+    let file = HiveFile { name, path, bytes, binding, logs, log_paths };
+    hives::prepare(plan, file.open()?)
+}
+
+fn read_backup(state: &StateDir<'_>, record: &Record, file: &str) -> Result<Option<Vec<u8>>> {
+    let path = state.backup_path(&record.id, file)?;
+    if state.volume.find(&path)?.is_none() {
+        return Ok(None);
+    }
+    let bytes = state.volume.read(&path, u64::MAX)?;
+    let sha256 = sha256_hex(&bytes);
+    let noted = record.journal.iter().any(|line| {
+        matches!(line, Line::Backup { file: f, sha256: s, .. } if f == file && *s == sha256)
+    });
+    if !noted {
+        return Err(Failure::refused(format!("{file} is not the backup that the journal names"))
+            .hint("The folder was changed by somebody else; nothing in it is believed."));
+    }
+    Ok(Some(bytes))
+}
+
+fn foreign(id: &str, hive: &PreparedHive) -> Failure {
+    Failure::refused(format!(
+        "the hive {} was written by somebody else since {id} was interrupted (Windows has probably started in between); nothing was written",
+        hive.path.display_escaped()
+    ))
+    .hint("Run `coldmend undo` to take back value by value what is still there, then `coldmend repair` for a fresh look.")
+}

@@ -1,0 +1,268 @@
+//! Where a transaction keeps its plan, journal and backups: `\coldmend\<id>\` on the volume, or under `--state-dir`.
+//!
+//! The folder holds hives (secrets) and plans (instructions to an administrator's tool), so it is created for
+//! administrators only, and one that others could have written is not used (design, safety rule 9).
+
+use std::fmt;
+
+use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::plan::{check_scope, Plan, Purpose, PLAN_SCHEMA};
+use crate::volume::{Kind, Protected, Protection, VolPath, Volume};
+
+use super::journal::{self, Line};
+
+/// The folder's name on a volume.
+pub const FOLDER: &str = "coldmend";
+
+const PLAN_LIMIT: u64 = 64 << 20;
+
+/// The place where transactions are kept.
+pub struct StateDir<'a> {
+    /// The volume (or the host folder) that holds it.
+    pub volume: &'a dyn Volume,
+    /// The folder there; the root for `--state-dir`.
+    pub base: VolPath,
+    /// How it is shown to the user.
+    pub shown: String,
+    /// Whether it lies on the volume that is repaired.
+    pub on_target: bool,
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordState {
+    /// Complete.
+    Done,
+    /// Begun and not ended: `repair` finishes it, `undo` takes it back.
+    Unfinished,
+    /// Ended with everything taken back, or never begun.
+    RolledBack,
+    /// Complete, and later undone.
+    Undone,
+}
+
+impl fmt::Display for RecordState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RecordState::Done => "done",
+            RecordState::Unfinished => "unfinished",
+            RecordState::RolledBack => "rolled-back",
+            RecordState::Undone => "undone",
+        })
+    }
+}
+
+/// A transaction as it was recorded.
+pub struct Record {
+    /// Its id.
+    pub id: String,
+    /// The plan; `None` where the run died before it was written.
+    pub plan: Option<Plan>,
+    /// The journal.
+    pub journal: Vec<Line>,
+    /// What became of it.
+    pub state: RecordState,
+}
+
+impl Record {
+    /// The number at the start of the id; "last" goes by it because clocks lie in rescue systems.
+    pub fn number(&self) -> u32 {
+        number_of(&self.id).unwrap_or(0)
+    }
+
+    /// The id of the transaction that this one takes back.
+    pub fn undoes(&self) -> Option<&str> {
+        match self.plan.as_ref().map(|p| &p.purpose) {
+            Some(Purpose::Undo(id)) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> StateDir<'a> {
+    /// `\coldmend` on the volume itself.
+    pub fn on_target(volume: &'a dyn Volume) -> Self {
+        StateDir { volume, base: VolPath::literal(FOLDER), shown: format!("\\{FOLDER}"), on_target: true }
+    }
+
+    /// A folder of the host, opened as a volume of its own.
+    pub fn elsewhere(volume: &'a dyn Volume, shown: String) -> Self {
+        StateDir { volume, base: VolPath::root(), shown, on_target: false }
+    }
+
+    /// The folder of a transaction.
+    ///
+    /// # Errors
+    /// An id that is no file name.
+    pub fn folder(&self, id: &str) -> Result<VolPath> {
+        Ok(self.base.child(id)?)
+    }
+
+    /// How the folder of a transaction is shown.
+    pub fn shown_folder(&self, id: &str) -> String {
+        let separator = if self.on_target { '\\' } else { std::path::MAIN_SEPARATOR };
+        format!("{}{separator}{id}", self.shown)
+    }
+
+    pub(super) fn journal_path(&self, id: &str) -> Result<VolPath> {
+        Ok(self.folder(id)?.child("journal.jsonl")?)
+    }
+
+    pub(super) fn backup_path(&self, id: &str, file: &str) -> Result<VolPath> {
+        Ok(self.folder(id)?.child("backup")?.child(file)?)
+    }
+
+    /// All transactions, oldest first. Empty when the folder is not there.
+    ///
+    /// # Errors
+    /// The folder can't be read, or others could have written it.
+    pub fn records(&self) -> Result<Vec<Record>> {
+        if !self.usable()? {
+            return Ok(Vec::new());
+        }
+        let mut records = Vec::new();
+        for entry in self.volume.list(&self.base).doing(|| format!("listing {}", self.shown))? {
+            let Some(id) = entry.name.to_str().filter(|n| number_of(n).is_some()) else { continue };
+            if entry.kind != Kind::Dir {
+                continue;
+            }
+            records.push(self.record(id)?);
+        }
+        records.sort_by(|a, b| (a.number(), &a.id).cmp(&(b.number(), &b.id)));
+        // Newest first: an undo that was itself taken back no longer counts.
+        let mut undone: Vec<String> = Vec::new();
+        for record in records.iter_mut().rev() {
+            if !matches!(record.state, RecordState::Done | RecordState::Unfinished) {
+                continue;
+            }
+            if undone.contains(&record.id) {
+                record.state = RecordState::Undone;
+            } else if record.state == RecordState::Done {
+                undone.extend(record.undoes().map(str::to_string));
+            }
+        }
+        Ok(records)
+    }
+
+    fn record(&self, id: &str) -> Result<Record> {
+        let journal = journal::read(self.volume, &self.journal_path(id)?)
+            .doing(|| format!("reading the journal of {}", self.shown_folder(id)))?;
+        let plan_path = self.folder(id)?.child("plan.json")?;
+        let plan = match self.volume.find(&plan_path)? {
+            None => None,
+            Some(_) => {
+                let bytes = self.volume.read(&plan_path, PLAN_LIMIT)?;
+                Some(parse_plan(&bytes).doing(|| format!("reading {}", self.shown_folder(id)))?)
+            }
+        };
+        let began = journal.contains(&Line::Begin);
+        let state = match journal.last() {
+            Some(Line::Done) => RecordState::Done,
+            Some(Line::RolledBack { .. }) => RecordState::RolledBack,
+            _ if began => RecordState::Unfinished,
+            _ => RecordState::RolledBack,
+        };
+        Ok(Record { id: id.to_string(), plan, journal, state })
+    }
+
+    /// Whether the folder is there and may be used.
+    fn usable(&self) -> Result<bool> {
+        if self.base.is_root() {
+            return Ok(true);
+        }
+        let Some(found) = self.volume.find(&self.base)? else { return Ok(false) };
+        if found.kind != Kind::Dir {
+            return Err(Failure::refused(format!(
+                "{} is in the way: it is not a folder, and coldmend keeps its backups there",
+                found.path.display_escaped()
+            ))
+            .hint("Name another place with --state-dir."));
+        }
+        if self.volume.protection(&found.path)? == Protected::Plain {
+            return Err(Failure::refused(format!(
+                "the folder {} is open to others than administrators, so what it says is not believed",
+                self.shown
+            ))
+            .hint("If you trust it, make it accessible to administrators only; or name another place with --state-dir."));
+        }
+        Ok(true)
+    }
+
+    /// The id for a new transaction.
+    pub(super) fn next_id(&self, purpose: &Purpose) -> Result<String> {
+        let mut highest = 0;
+        if self.usable()? {
+            for entry in self.volume.list(&self.base)? {
+                highest = highest.max(entry.name.to_str().and_then(number_of).unwrap_or(0));
+            }
+        }
+        let word = match purpose {
+            Purpose::Repair => "repair",
+            Purpose::ServiceSet => "service",
+            Purpose::Undo(_) => "undo",
+        };
+        Ok(format!("{:04}-{word}", highest.saturating_add(1)))
+    }
+
+    /// Creates the folder of a new transaction with its plan.
+    pub(super) fn create(&self, id: &str, plan: &Plan) -> Result<()> {
+        if !self.base.is_root() && self.volume.find(&self.base)?.is_none() {
+            self.volume.create_dir(&self.base, Protection::AdministratorsOnly)?;
+        }
+        let folder = self.folder(id)?;
+        self.volume.create_dir(&folder, Protection::AdministratorsOnly)?;
+        self.volume.create_dir(&folder.child("backup")?, Protection::AdministratorsOnly)?;
+        let mut json = serde_json::to_vec_pretty(plan)
+            .map_err(|e| Failure::from_error(FailureKind::Partial, e).context("writing the plan"))?;
+        json.push(b'\n');
+        // Under another name first: a plan is there whole or not at all.
+        let part = folder.child("plan.json.part")?;
+        self.volume.write_new(&part, &json)?;
+        self.volume.rename(&part, &folder.child("plan.json")?)?;
+        // Appending wants a file that is there.
+        self.volume.write_new(&self.journal_path(id)?, b"")?;
+        Ok(())
+    }
+
+    /// Removes what [`StateDir::create`] and the backups made, as far as possible: nothing has begun.
+    pub(super) fn discard(&self, id: &str) {
+        let Ok(folder) = self.folder(id) else { return };
+        for dir in [folder.child("backup"), Ok(folder.clone())].into_iter().flatten() {
+            for entry in self.volume.list(&dir).unwrap_or_default() {
+                if let Ok(file) = dir.child(&entry.name) {
+                    let _ = self.volume.remove_file(&file);
+                }
+            }
+            let _ = self.volume.remove_empty_dir(&dir);
+        }
+        if !self.base.is_root() {
+            let _ = self.volume.remove_empty_dir(&self.base);
+        }
+    }
+}
+
+/// Reads a plan and checks what can be checked without the volume.
+///
+/// # Errors
+/// Not a plan of this schema, or one that reaches beyond coldmend's fence.
+pub fn parse_plan(bytes: &[u8]) -> Result<Plan> {
+    let plan: Plan = serde_json::from_slice(bytes)
+        .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context("the plan is not one that coldmend wrote"))?;
+    if plan.schema != PLAN_SCHEMA {
+        return Err(Failure::unreadable(format!(
+            "the plan has the schema {:?}; this version reads {PLAN_SCHEMA:?}",
+            plan.schema
+        )));
+    }
+    check_scope(&plan).map_err(|e| Failure::from_error(FailureKind::Refused, e))?;
+    Ok(plan)
+}
+
+fn number_of(id: &str) -> Option<u32> {
+    let (number, rest) = id.split_once('-')?;
+    let word = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase());
+    (number.len() >= 4 && word && number.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| number.parse().ok())
+        .flatten()
+}

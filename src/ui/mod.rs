@@ -1,0 +1,239 @@
+//! The terminal: the only module that prints.
+//!
+//! Results go to stdout, everything else (status, warnings, questions, progress) to stderr. Text that comes from a
+//! volume is escaped before it reaches a terminal, by whoever puts it into a sentence (`VolPath::display_escaped`) and
+//! once more here.
+
+mod text;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::error::{Failure, Kind, Result};
+
+pub use text::{render_diagnosis, render_history, render_plan, Style};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON document on stdout.
+    Json,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The user's terminal, or whatever stands in for it.
+pub struct Ui {
+    /// How results are written.
+    pub format: Format,
+    /// Colours and symbols for stdout.
+    pub style: Style,
+    /// Whether more is said.
+    pub verbose: bool,
+    quiet: bool,
+    muted: bool,
+    started: Instant,
+    progress_shown: std::cell::Cell<bool>,
+}
+
+impl Ui {
+    /// The terminal as the global flags want it.
+    pub fn new(format: Format, color: Color, verbose: bool, quiet: bool) -> Self {
+        let colored = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+            }
+        };
+        Ui {
+            format,
+            style: Style { colored },
+            verbose,
+            quiet,
+            muted: false,
+            started: Instant::now(),
+            progress_shown: std::cell::Cell::new(false),
+        }
+    }
+
+    /// A terminal for commands that run inside another one: text, and nothing at all where the outer one speaks JSON.
+    pub fn inner(&self) -> Ui {
+        Ui {
+            format: Format::Text,
+            style: self.style,
+            verbose: self.verbose,
+            quiet: self.quiet,
+            muted: self.format == Format::Json,
+            started: self.started,
+            progress_shown: std::cell::Cell::new(false),
+        }
+    }
+
+    /// Writes a result for people to stdout; nothing in JSON mode.
+    pub fn out(&self, text: &str) {
+        if self.format == Format::Text && !self.muted {
+            self.clear_progress();
+            let mut stdout = io::stdout().lock();
+            // A closed pipe (`| head`) is the reader's wish, not an error.
+            let _ = stdout.write_all(sanitized(text).as_bytes());
+            let _ = stdout.flush();
+        }
+    }
+
+    /// Writes the JSON document; nothing in text mode.
+    ///
+    /// # Errors
+    /// The value can't be serialised.
+    pub fn json(&self, document: &impl Serialize) -> Result<()> {
+        if self.format == Format::Json {
+            self.clear_progress();
+            let text = serde_json::to_string_pretty(document)
+                .map_err(|e| Failure::from_error(Kind::Partial, e).context("writing the JSON document"))?;
+            let mut stdout = io::stdout().lock();
+            let _ = writeln!(stdout, "{text}");
+            let _ = stdout.flush();
+        }
+        Ok(())
+    }
+
+    /// Says something beside the result, on stderr.
+    pub fn status(&self, text: &str) {
+        if !self.quiet {
+            self.clear_progress();
+            eprintln!("{}", sanitized(text));
+        }
+    }
+
+    /// Shows what is being done, once the work has taken longer than half a second.
+    pub fn progress(&self, text: &str) {
+        if !self.quiet && io::stderr().is_terminal() && self.started.elapsed() > Duration::from_millis(500) {
+            eprint!("\r\x1b[K{}…", sanitized(text));
+            let _ = io::stderr().flush();
+            self.progress_shown.set(true);
+        }
+    }
+
+    fn clear_progress(&self) {
+        if self.progress_shown.replace(false) {
+            eprint!("\r\x1b[K");
+        }
+    }
+
+    /// Asks a question that only "yes" agrees to.
+    ///
+    /// # Errors
+    /// There is no terminal to ask on.
+    pub fn confirm(&self, question: &str, command: &str) -> Result<bool> {
+        self.clear_progress();
+        if !io::stdin().is_terminal() {
+            return Err(Failure::refused(format!("{command} asks before it writes, and there is no terminal to ask on"))
+                .hint("Look at the plan (--dry-run), then add --yes."));
+        }
+        eprint!("{question} Type yes to go on: ");
+        let _ = io::stderr().flush();
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| Failure::from_error(Kind::Refused, e).context("reading the answer"))?;
+        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    }
+
+    /// Reports a failure: sentence, causes and hint on stderr, the document on stdout in JSON mode.
+    pub fn failure(&self, failure: &Failure) {
+        self.clear_progress();
+        eprintln!("coldmend: error: {}", sanitized(&failure.message()));
+        for cause in failure.causes() {
+            eprintln!("  caused by: {}", sanitized(&cause));
+        }
+        if let Some(hint) = &failure.hint {
+            eprintln!("  what to do: {}", sanitized(hint));
+        }
+        let _ = self.json(&ErrorDocument::of(failure));
+    }
+}
+
+/// `coldmend.error/1`.
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    schema: &'static str,
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    kind: &'static str,
+    message: String,
+    causes: Vec<String>,
+    hint: Option<&'a str>,
+}
+
+impl<'a> ErrorDocument<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        ErrorDocument {
+            schema: "coldmend.error/1",
+            error: ErrorBody {
+                kind: failure.kind.as_str(),
+                message: failure.message(),
+                causes: failure.causes(),
+                hint: failure.hint.as_deref(),
+            },
+        }
+    }
+}
+
+/// Control characters and bidirectional overrides made visible, so that nothing read from a volume can move the cursor
+/// or turn text around; our own colour sequences and line ends stay.
+fn sanitized(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // Exactly the sequences that `Style` writes: ESC [ digits m.
+        if c == '\x1b' {
+            let digits = rest.strip_prefix("\x1b[").map_or(0, |r| r.bytes().take_while(u8::is_ascii_digit).count());
+            if rest.get(2 + digits..).is_some_and(|r| r.starts_with('m')) && rest.starts_with("\x1b[") {
+                out.push_str(rest.get(..digits + 3).unwrap_or_default());
+                rest = rest.get(digits + 3..).unwrap_or_default();
+                continue;
+            }
+        }
+        if c == '\n' || !is_hostile(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    }
+    out
+}
+
+fn is_hostile(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_move_the_cursor_is_escaped() {
+        assert_eq!(sanitized("a\x1b[2Jb\u{202e}c\r"), "a\\u{1b}[2Jb\\u{202e}c\\u{d}");
+        assert_eq!(sanitized("\x1b[31mred\x1b[0m\nnext"), "\x1b[31mred\x1b[0m\nnext");
+    }
+}
