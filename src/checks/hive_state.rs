@@ -10,13 +10,13 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     for name in [HiveName::System, HiveName::Software] {
         findings.made += 1;
         let hive = context.installation.hive(name);
-        let Some(how) = &hive.recovered else { continue };
+        let Some(recovery) = &hive.recovery else { continue };
         findings.push(Finding {
             id: "hive-state",
             severity: Severity::Note,
             subject: name.to_string(),
             title: "the hive was not closed cleanly; what follows is read with its logs replayed in memory".into(),
-            evidence: vec![Evidence::seen(hive.path.display_escaped(), how.clone())],
+            evidence: vec![Evidence::seen(hive.path.display_escaped(), recovery.how.clone())],
             remedy: None,
             source: "the hive's base block and its transaction logs".into(),
             defect: None,

@@ -47,7 +47,23 @@ pub(super) fn unfinished(records: &[Record]) -> Option<&Record> {
 
 /// Loads the installation. Where an unfinished transaction of ours was cut in the middle of a hive, that hive is read as
 /// the transaction meant it, in memory.
-pub(super) fn installation(volume: &dyn Volume, target: &Target, state: &StateDir<'_>, cut: Option<&Record>) -> Result<Installation> {
+pub(super) fn installation(
+    volume: &dyn Volume,
+    target: &Target,
+    state: &StateDir<'_>,
+    cut: Option<&Record>,
+) -> Result<Installation> {
+    forced_installation(volume, target, state, cut, false)
+}
+
+/// The same; with `force`, dirty hives without usable logs are taken as they are.
+pub(super) fn forced_installation(
+    volume: &dyn Volume,
+    target: &Target,
+    state: &StateDir<'_>,
+    cut: Option<&Record>,
+    force: bool,
+) -> Result<Installation> {
     let load = |name: HiveName| {
         let mut file = HiveFile::read(volume, &target.windows, name)?;
         if let Some(record) = cut {
@@ -55,7 +71,10 @@ pub(super) fn installation(volume: &dyn Volume, target: &Target, state: &StateDi
                 file.bytes = image;
             }
         }
-        file.open()
+        file.open(force)
     };
-    Installation::from_hives(&target.windows, load(HiveName::System)?, load(HiveName::Software)?)
+    let mut installation =
+        Installation::from_hives(&target.windows, load(HiveName::System)?, load(HiveName::Software)?)?;
+    installation.forced_dirty = force;
+    Ok(installation)
 }

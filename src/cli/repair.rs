@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Run everything, verification included, on an overlay in memory; nothing is written
     #[arg(long)]
     dry_run: bool,
+    /// Take a hive that was not closed cleanly as it is when its logs can't be replayed; what they held is lost
+    #[arg(long)]
+    force_dirty_hive: bool,
     /// Do not ask
     #[arg(long, short = 'y')]
     yes: bool,
@@ -65,6 +68,7 @@ impl Arguments {
             target: TargetArguments::of(dir),
             state: StateArguments::default(),
             dry_run: false,
+            force_dirty_hive: false,
             yes: true,
             only: Vec::new(),
             skip: Vec::new(),
@@ -106,7 +110,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         return job.finish(record);
     }
     ui.progress("reading the hives");
-    let installation = context::installation(volume, &target, &job.state, None)?;
+    let installation = context::forced_installation(volume, &target, &job.state, None, arguments.force_dirty_hive)?;
     if !rehearse {
         safety::refuse_unsafe(&target.volume, &installation)?;
     }

@@ -2,7 +2,7 @@
 //!
 //! Structure comes from `coldmend-hives`; values are then read through [`super::Registry`].
 
-use coldmend_hives::{FileTime, Hive, HiveError, LogFiles, LogRegime};
+use coldmend_hives::{FileTime, Hive, HiveError, LogFiles, LogRegime, RecoveryCommit, RecoveryReport};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
@@ -87,42 +87,59 @@ impl HiveFile {
     }
 
     /// Opens the hive: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the whole
-    /// structural check.
+    /// structural check. With `force`, a dirty hive without usable logs is taken as it is if it passes the check.
     ///
     /// # Errors
     /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
-    pub fn open(self) -> Result<LoadedHive> {
-        let place = self.path.display_escaped().to_string();
+    pub fn open(self, force: bool) -> Result<LoadedHive> {
+        let place = self.path.display_escaped();
         let HiveFile { name, path, bytes, binding, logs, log_paths } = self;
         let unreadable = |error: HiveError, doing: &str| {
             Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
         };
-        let mut recovered = None;
-        let hive = match Hive::open(bytes) {
-            Ok(hive) => hive,
-            Err(HiveError::Dirty { .. }) => {
-                // Opening consumed the bytes; a dirty hive is rare enough to read it again by the caller.
-                return Err(Failure::unreadable(format!(
-                    "{place} was not closed cleanly: changes are waiting in its log files"
-                ))
-                .hint("Start Windows (or mount the hive in a recovery environment) once so that the logs are replayed."));
+        let again = force.then(|| bytes.clone());
+        let recovered = match (Hive::recover(bytes, &logs), again) {
+            (Err(HiveError::NotRecoverable { .. }), Some(bytes)) => {
+                Hive::recover_without_logs(bytes, &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?
             }
-            Err(error) => return Err(unreadable(error, "opening the hive")),
+            (Err(error @ HiveError::NotRecoverable { .. }), None) => {
+                return Err(unreadable(error, "recovering the hive").hint(
+                    "Restore the log files beside it. If they are lost for good, repair --force-dirty-hive takes the hive as it is, \
+                     provided that it passes the structural check; what the logs held is lost then.",
+                ));
+            }
+            (result, _) => result.map_err(|e| {
+                unreadable(e, "opening the hive").hint("Restore it from a backup of this installation; a damaged hive is never edited.")
+            })?,
         };
-        let _ = &mut recovered;
-        let report = hive.check();
-        if let Some(fault) = report.faults.first() {
-            return Err(Failure::unreadable(format!(
-                "the hive {place} is damaged: {} fault(s), the first one at offset {:#x}: {} (expected {})",
-                report.faults.len(),
-                fault.offset,
-                fault.found,
-                fault.expected
-            ))
-            .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
+        let faults = recovered.hive.check().faults;
+        if let Some(fault) = faults.first() {
+            return Err(Failure::unreadable(format!("the hive {place} is damaged: {} fault(s), the first at {fault}", faults.len()))
+                .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
         }
-        Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovered })
+        if recovered.report.was_clean {
+            return Ok(LoadedHive { name, path, binding, hive: recovered.hive, logs, log_paths, recovery: None });
+        }
+        let how = describe_recovery(&recovered.report);
+        let commit = RecoveryCommit::prepare(recovered, &logs).map_err(|e| unreadable(e, "recovering the hive"))?;
+        let hive = commit.hive().clone();
+        let logs = commit.logs_after().clone();
+        Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovery: Some(Recovery { how, commit }) })
     }
+}
+
+/// What a recovery did, in words.
+fn describe_recovery(report: &RecoveryReport) -> String {
+    if report.forced {
+        return "not closed cleanly, and taken as it is because no log can be replayed".into();
+    }
+    let logs: Vec<String> = report
+        .applied
+        .iter()
+        .map(|(slot, format, entries)| format!("{entries} entries of {slot:?} ({format:?})"))
+        .collect();
+    let base = if report.base_block_from_log { ", base block included" } else { "" };
+    format!("not closed cleanly; recovered from {}{base}", logs.join(" and "))
 }
 
 /// A hive that is clean (or was made so in memory) and passed the structural check.
@@ -135,12 +152,20 @@ pub struct LoadedHive {
     pub binding: HiveBinding,
     /// The image.
     pub hive: Hive,
-    /// The logs beside it, as found.
+    /// The logs beside it: as found, or as the recovery leaves them.
     pub logs: LogFiles,
     /// The paths of the logs that are there: `.LOG`, `.LOG1`, `.LOG2`.
     pub log_paths: [Option<VolPath>; 3],
-    /// Set when the image was recovered from logs: what was applied, in words.
-    pub recovered: Option<String>,
+    /// Set when the file was dirty and the image was recovered.
+    pub recovery: Option<Recovery>,
+}
+
+/// How a dirty hive was recovered in memory, and what writes that to the volume.
+pub struct Recovery {
+    /// In words.
+    pub how: String,
+    /// The step that has to be written before any edit.
+    pub commit: RecoveryCommit,
 }
 
 /// The log that a Windows of this build reads (hive-format rules, section 9).

@@ -64,6 +64,8 @@ pub struct Installation {
     pub machine: Option<String>,
     /// `InstallDate`.
     pub installed: Option<u32>,
+    /// Whether dirty hives without usable logs were taken as they are, because the user asked for it.
+    pub forced_dirty: bool,
 }
 
 impl Installation {
@@ -72,8 +74,8 @@ impl Installation {
     /// # Errors
     /// Hives that are missing, damaged or dirty; a SYSTEM without control sets; a SOFTWARE without a build number.
     pub fn load(volume: &dyn Volume, windows: &VolPath) -> Result<Installation> {
-        let system = HiveFile::read(volume, windows, HiveName::System)?.open()?;
-        let software = HiveFile::read(volume, windows, HiveName::Software)?.open()?;
+        let system = HiveFile::read(volume, windows, HiveName::System)?.open(false)?;
+        let software = HiveFile::read(volume, windows, HiveName::Software)?.open(false)?;
         Self::from_hives(windows, system, software)
     }
 
@@ -154,6 +156,7 @@ impl Installation {
             installed,
             system,
             software,
+            forced_dirty: false,
         })
     }
 

@@ -243,6 +243,9 @@ pub struct Plan {
     pub binding: Binding,
     /// The changes, in order.
     pub actions: Vec<Action>,
+    /// Whether a dirty hive without usable logs may be taken as it is (`--force-dirty-hive`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_dirty_hive: bool,
     /// What the user should know before agreeing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

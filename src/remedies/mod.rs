@@ -15,7 +15,7 @@ use crate::checks::Context;
 use crate::error::Result;
 use crate::evidence::{now, Installation};
 use crate::findings::{Defect, Finding, Findings, Severity};
-use crate::plan::{Action, Change, Plan, Purpose, PLAN_SCHEMA};
+use crate::plan::{Action, Change, HiveName, Plan, Purpose, PLAN_SCHEMA};
 use crate::volume::Volume;
 
 pub use options::Options;
@@ -111,6 +111,12 @@ pub fn finish(
             "this volume is mounted through ntfs-3g, which keeps no journal: a power cut during the repair can hurt the file system. Make a copy of the disk first if it is the only one.".into(),
         );
     }
+    let touched: Vec<_> = actions.iter().filter_map(|a| a.change.hive()).collect();
+    for name in [HiveName::System, HiveName::Software] {
+        if let (true, Some(recovery)) = (touched.contains(&name), &installation.hive(name).recovery) {
+            warnings.push(format!("the hive {name} was {}; that is written first, as Windows itself would at its next start", recovery.how));
+        }
+    }
     let mut plan = Plan {
         schema: PLAN_SCHEMA.into(),
         tool: env!("CARGO_PKG_VERSION").into(),
@@ -119,6 +125,7 @@ pub fn finish(
         binding: installation.binding(&[]),
         actions,
         warnings,
+        force_dirty_hive: installation.forced_dirty,
     };
     plan.binding = installation.binding(&plan.hives());
     plan

@@ -91,7 +91,7 @@ fn prepare(volume: &dyn Volume, plan: &Plan) -> Result<(Prepared, Vec<Backup>)> 
                 });
             }
         }
-        hives.push(hives::prepare(plan, file.open()?)?);
+        hives.push(hives::prepare(plan, file.open(plan.force_dirty_hive)?)?);
     }
     // The file changes build on each other, so they are tried in order on a storage that does not write.
     let rehearsal = Overlay::new(volume);

@@ -1,7 +1,7 @@
 //! The registry half of a transaction: a plan's changes made on an image in memory, with every expectation checked, and
 //! committed to the volume by the engine.
 
-use coldmend_hives::{Commit, DiskState, FileTime, Hive, LogFiles, LogStorages, Storage};
+use coldmend_hives::{Commit, DiskState, FileTime, Hive, LogStorages, RecoveryCommit, Storage};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{log_regime, LoadedHive, Registry};
@@ -13,6 +13,8 @@ pub(super) struct PreparedHive {
     pub name: HiveName,
     pub path: VolPath,
     pub log_paths: [Option<VolPath>; 3],
+    /// Written first where the file was dirty.
+    pub recovery: Option<RecoveryCommit>,
     pub commit: Commit,
 }
 
@@ -21,24 +23,13 @@ pub(super) struct PreparedHive {
 /// # Errors
 /// A value that is not what the plan expects (refused), or an edit that the engine can't make.
 pub(super) fn prepare(plan: &Plan, loaded: LoadedHive) -> Result<PreparedHive> {
-    let LoadedHive { name, path, mut hive, logs, log_paths, .. } = loaded;
+    let LoadedHive { name, path, mut hive, logs, log_paths, recovery, .. } = loaded;
     for (_, change) in plan.hive_changes(name) {
         apply_change(&mut hive, change, FileTime(plan.time))?;
     }
-    prepare_commit(plan, name, path, log_paths, hive, &logs)
-}
-
-fn prepare_commit(
-    plan: &Plan,
-    name: HiveName,
-    path: VolPath,
-    log_paths: [Option<VolPath>; 3],
-    hive: Hive,
-    logs: &LogFiles,
-) -> Result<PreparedHive> {
-    let commit = Commit::prepare(hive, logs, log_regime(plan.binding.build), FileTime(plan.time))
+    let commit = Commit::prepare(hive, &logs, log_regime(plan.binding.build), FileTime(plan.time))
         .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context(format!("preparing the new {name} hive")))?;
-    Ok(PreparedHive { name, path, log_paths, commit })
+    Ok(PreparedHive { name, path, log_paths, recovery: recovery.map(|r| r.commit), commit })
 }
 
 /// One change, with its expectation checked against the image through the independent reader.
@@ -146,10 +137,15 @@ impl<'v> Open<'v> {
     }
 }
 
-/// Writes the new contents by Windows' own protocol.
+/// Writes the new contents by Windows' own protocol, after the recovered hive where the file was dirty.
 pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
     let mut open = Open::new(volume, hive)?;
     let (primary, mut logs) = open.parts();
+    if let Some(recovery) = &hive.recovery {
+        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
+            recovery.execute(primary, &mut logs).map_err(|e| write_failure(hive, e))?;
+        }
+    }
     hive.commit.execute(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
 }
 
@@ -157,20 +153,38 @@ pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
 pub(super) fn finish(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
     let mut open = Open::new(volume, hive)?;
     let (primary, mut logs) = open.parts();
+    if let Some(recovery) = &hive.recovery {
+        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
+            recovery.execute(primary, &mut logs).map_err(|e| write_failure(hive, e))?;
+        }
+    }
     hive.commit.finish(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
 }
 
-/// Puts the hive back to exactly what it was.
+/// Puts the hive back to what it was. A recovery that was cut is completed instead: that is what Windows makes of the
+/// dirty hive in any case.
 pub(super) fn take_back(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
     let mut open = Open::new(volume, hive)?;
     let (primary, mut logs) = open.parts();
+    if let Some(recovery) = &hive.recovery {
+        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
+            return match recovery.position(&*primary).map_err(|e| write_failure(hive, e))? {
+                DiskState::Before => Ok(()),
+                _ => recovery.execute(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e)),
+            };
+        }
+    }
     hive.commit.take_back(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
 }
 
 /// Where the hive on the volume stands between before and after.
 pub(super) fn position(volume: &dyn Volume, hive: &PreparedHive) -> Result<DiskState> {
-    let bytes = volume.read(&hive.path, 1 << 31)?;
-    hive.commit.position(&coldmend_hives::MemoryStorage(bytes)).map_err(|e| write_failure(hive, e))
+    let bytes = coldmend_hives::MemoryStorage(volume.read(&hive.path, u64::MAX)?);
+    let state = hive.commit.position(&bytes).map_err(|e| write_failure(hive, e))?;
+    match (&hive.recovery, state) {
+        (Some(recovery), DiskState::Foreign) => recovery.position(&bytes).map_err(|e| write_failure(hive, e)),
+        _ => Ok(state),
+    }
 }
 
 fn write_failure(hive: &PreparedHive, error: impl Into<anyhow::Error>) -> Failure {

@@ -188,7 +188,7 @@ fn prepare_hive(
     // The paths come from the volume as it is now, never from the record.
     let (path, log_paths) = HiveFile::locate(volume, &plan.binding.windows, name)?;
     let file = HiveFile { name, path, bytes, binding, logs, log_paths };
-    hives::prepare(plan, file.open()?)
+    hives::prepare(plan, file.open(plan.force_dirty_hive)?)
 }
 
 fn read_backup(state: &StateDir<'_>, record: &Record, file: &str) -> Result<Option<Vec<u8>>> {

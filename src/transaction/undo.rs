@@ -64,6 +64,7 @@ pub fn undo_plan(volume: &dyn Volume, installation: &Installation, record: &Reco
         binding: installation.binding(&[]),
         actions,
         warnings: Vec::new(),
+        force_dirty_hive: installation.forced_dirty,
     };
     plan.binding = installation.binding(&plan.hives());
     Ok(UndoPlan { plan, conflicts })
