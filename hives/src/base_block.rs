@@ -28,9 +28,10 @@ pub(crate) mod field {
 }
 
 /// What a file with a base block is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FileType {
     /// A hive's primary file (0).
+    #[default]
     Primary,
     /// A log in the old format (1; 2 in Windows 2000): DIRT.
     LogDirt,
@@ -41,7 +42,7 @@ pub enum FileType {
 }
 
 /// The fields of a base block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BaseBlock {
     /// First sequence number: incremented before a write.
     pub primary_sequence: u32,

@@ -81,7 +81,7 @@ impl Hive {
     /// The fields of the base block.
     pub fn base_block(&self) -> BaseBlock {
         // The signature was checked on opening and is never written.
-        BaseBlock::parse(self.image.bytes()).unwrap_or_else(|| unreachable_base_block())
+        BaseBlock::parse(self.image.bytes()).unwrap_or_default()
     }
 
     /// Whether any byte differs from the file as opened.
@@ -133,25 +133,6 @@ impl Hive {
 
     pub(crate) fn view(&self) -> View<'_> {
         view_of(self.image.bytes())
-    }
-}
-
-fn unreachable_base_block() -> BaseBlock {
-    BaseBlock {
-        primary_sequence: 0,
-        secondary_sequence: 0,
-        timestamp: 0,
-        major: 0,
-        minor: 0,
-        file_type: FileType::Unknown(u32::MAX),
-        format: 0,
-        root: 0,
-        length: 0,
-        cluster: 0,
-        file_name: String::new(),
-        flags: 0,
-        checksum: 0,
-        computed_checksum: 0,
     }
 }
 

@@ -93,7 +93,9 @@ impl Transaction {
             let there =
                 usize::try_from(len.saturating_sub(change.offset)).unwrap_or(usize::MAX).min(change.after.len());
             buffer.resize(there, 0);
-            primary.read_at(change.offset, &mut buffer).map_err(&reading)?;
+            if there > 0 {
+                primary.read_at(change.offset, &mut buffer).map_err(&reading)?;
+            }
             buffer.resize(change.after.len(), 0);
             let sectors = buffer.chunks(HEADER).zip(change.before.chunks(HEADER).zip(change.after.chunks(HEADER)));
             for (number, (found, (old, new))) in sectors.enumerate() {

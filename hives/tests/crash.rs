@@ -1,0 +1,465 @@
+//! Power cuts at every write and flush of a commit, of its taking back, and of a recovery.
+//!
+//! A storage keeps a durable and a volatile copy. At each cut the writes since the last flush are dropped, kept, kept in part, or torn between
+//! sectors; then Windows' part (recovery from the log) and ours (finish, take back) must each give before or after, to the byte where
+//! it is ours.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use coldmend_hives::{
+    Commit, DiskState, Hive, HiveError, LogFiles, LogRegime, LogSlot, LogStorages, MemoryStorage, NewHive,
+    RecoveryCommit, Storage,
+};
+use common::{tree, Random, NOW};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(u64, Vec<u8>),
+    Len(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Write(usize, u64),
+    Flush(usize),
+}
+
+/// What all files of a machine share: when the power fails, and what happened.
+#[derive(Default)]
+struct Machine {
+    /// Operations until the cut.
+    left: Cell<usize>,
+    done: Cell<usize>,
+    trace: RefCell<Vec<Event>>,
+}
+
+struct Disk {
+    machine: Rc<Machine>,
+    number: usize,
+    durable: Vec<u8>,
+    pending: Vec<Op>,
+    now: MemoryStorage,
+}
+
+impl Disk {
+    fn new(machine: &Rc<Machine>, number: usize, bytes: &[u8]) -> Self {
+        Self {
+            machine: machine.clone(),
+            number,
+            durable: bytes.to_vec(),
+            pending: Vec::new(),
+            now: MemoryStorage(bytes.to_vec()),
+        }
+    }
+
+    fn step(&self) -> io::Result<()> {
+        let left = self.machine.left.get();
+        self.machine.done.set(self.machine.done.get() + 1);
+        if left == 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.machine.left.set(left - 1);
+        Ok(())
+    }
+
+    /// What is on the platter after the cut.
+    fn after_cut(&self, how: Loss, random: &mut Random) -> Vec<u8> {
+        let mut disk = MemoryStorage(self.durable.clone());
+        let mut sectors: Vec<Op> = Vec::new();
+        for op in &self.pending {
+            match op {
+                Op::Write(at, data) => {
+                    let mut from = 0;
+                    while from < data.len() {
+                        let to_boundary = 512 - ((*at as usize + from) % 512);
+                        let end = (from + to_boundary).min(data.len());
+                        sectors.push(Op::Write(at + from as u64, data[from..end].to_vec()));
+                        from = end;
+                    }
+                }
+                len => sectors.push(len.clone()),
+            }
+        }
+        match how {
+            Loss::Dropped => sectors.clear(),
+            Loss::Kept => {}
+            Loss::Torn => {
+                let end = random.below(sectors.len() + 1);
+                sectors.truncate(end);
+            }
+            Loss::Reordered => sectors.retain(|op| matches!(op, Op::Len(_)) || random.below(2) == 0),
+        }
+        for op in &sectors {
+            match op {
+                Op::Write(at, data) => disk.write_at(*at, data).unwrap(),
+                Op::Len(len) => disk.set_len(*len).unwrap(),
+            }
+        }
+        disk.0
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    Dropped,
+    Kept,
+    Torn,
+    Reordered,
+}
+
+const LOSSES: [Loss; 6] = [Loss::Dropped, Loss::Kept, Loss::Torn, Loss::Torn, Loss::Reordered, Loss::Reordered];
+
+impl Storage for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.now.len()
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.now.read_at(offset, buf)
+    }
+    fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        // A write that fails may have reached the disk in part.
+        self.pending.push(Op::Write(offset, data.to_vec()));
+        self.step()?;
+        self.machine.trace.borrow_mut().push(Event::Write(self.number, offset));
+        self.now.write_at(offset, data)
+    }
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.pending.push(Op::Len(len));
+        self.step()?;
+        self.now.set_len(len)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.step()?;
+        self.machine.trace.borrow_mut().push(Event::Flush(self.number));
+        self.durable = self.now.0.clone();
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+/// Primary file and logs.
+#[derive(Clone)]
+struct Files {
+    primary: Vec<u8>,
+    logs: LogFiles,
+}
+
+struct Machines {
+    machine: Rc<Machine>,
+    primary: Disk,
+    logs: Vec<(LogSlot, Disk)>,
+}
+
+impl Machines {
+    fn new(files: &Files, cut: usize) -> Self {
+        let machine = Rc::new(Machine::default());
+        machine.left.set(cut);
+        let logs = LogSlot::ALL
+            .iter()
+            .enumerate()
+            .filter_map(|(i, &slot)| Some((slot, Disk::new(&machine, i + 1, files.logs.get(slot)?))))
+            .collect();
+        Self { primary: Disk::new(&machine, 0, &files.primary), logs, machine }
+    }
+
+    fn run<T, E>(&mut self, work: impl FnOnce(&mut dyn Storage, &mut LogStorages<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut storages = LogStorages::default();
+        for (slot, disk) in &mut self.logs {
+            match slot {
+                LogSlot::Log => storages.log = Some(disk),
+                LogSlot::Log1 => storages.log1 = Some(disk),
+                LogSlot::Log2 => storages.log2 = Some(disk),
+            }
+        }
+        work(&mut self.primary, &mut storages)
+    }
+
+    fn after_cut(&self, how: Loss, random: &mut Random) -> Files {
+        let mut logs = LogFiles::default();
+        for (slot, disk) in &self.logs {
+            let bytes = Some(disk.after_cut(how, random));
+            match slot {
+                LogSlot::Log => logs.log = bytes,
+                LogSlot::Log1 => logs.log1 = bytes,
+                LogSlot::Log2 => logs.log2 = bytes,
+            }
+        }
+        Files { primary: self.primary.after_cut(how, random), logs }
+    }
+
+    fn files(&self) -> Files {
+        let mut files = self.after_cut(Loss::Kept, &mut Random(0));
+        files.primary = self.primary.now.0.clone();
+        files
+    }
+}
+
+const REGIMES: [(&str, LogRegime); 4] = [
+    (".LOG", LogRegime::Dot),
+    ("DIRT in .LOG1", LogRegime::Log12Dirt),
+    ("HvLE", LogRegime::Log12HvLe),
+    ("no log file", LogRegime::Log12HvLe),
+];
+
+fn logs_for(name: &str) -> LogFiles {
+    match name {
+        ".LOG" => LogFiles { log: Some(vec![0; 1024]), ..LogFiles::default() },
+        "no log file" => LogFiles::default(),
+        _ => LogFiles { log1: Some(Vec::new()), log2: Some(vec![0xAA; 4096]), ..LogFiles::default() },
+    }
+}
+
+/// A hive with something in it, and a commit that changes old pages and adds new ones.
+fn commit(regime: LogRegime, logs: &LogFiles) -> (Vec<u8>, Commit) {
+    let mut hive = Hive::create(&NewHive::default(), NOW).unwrap();
+    for i in 0..60 {
+        hive.create_key(&format!("Services\\Service{i}"), NOW).unwrap();
+        hive.set_value(&format!("Services\\Service{i}"), "Start", 4, &[2, 0, 0, 0], NOW).unwrap();
+        hive.set_value(&format!("Services\\Service{i}"), "ImagePath", 2, &[i; 90], NOW).unwrap();
+    }
+    let first = Commit::prepare(hive, &LogFiles::default(), regime, NOW).unwrap();
+    let before = first.after().to_vec();
+    let mut hive = Hive::open(before.clone()).unwrap();
+    hive.set_value("Services\\Service3", "Start", 4, &[4, 0, 0, 0], NOW).unwrap();
+    hive.set_value("Services\\Service50", "Big", 3, &[9; 20_000], NOW).unwrap();
+    hive.delete_key("Services\\Service20", NOW).unwrap();
+    hive.create_key("New\\Key", NOW).unwrap();
+    let commit = Commit::prepare(hive, logs, regime, NOW).unwrap();
+    assert!(commit.after().len() > before.len());
+    (before, commit)
+}
+
+/// What Windows, or we as Windows, make of the files at the next start.
+fn restart(files: &Files) -> Result<Hive, HiveError> {
+    Hive::recover(files.primary.clone(), &files.logs).map(|r| r.hive)
+}
+
+#[test]
+fn a_commit_cut_anywhere_is_before_or_after() {
+    let mut tried = 0;
+    for (name, regime) in REGIMES {
+        let logs = logs_for(name);
+        let (before, commit) = commit(regime, &logs);
+        let (old, new) = (tree(&Hive::open(before.clone()).unwrap()), tree(commit.hive()));
+        let start = Files { primary: before.clone(), logs: logs.clone() };
+        let mut random = Random(1);
+        for cut in 0..500 {
+            let mut machines = Machines::new(&start, cut);
+            let result = machines.run(|p, l| commit.execute(p, l));
+            if let Ok(report) = &result {
+                assert_eq!(report.log.is_some(), name != "no log file");
+                assert!(machines.primary.now.0 == commit.after());
+                assert_eq!(machines.machine.done.get(), cut);
+                break;
+            }
+            for how in LOSSES {
+                let files = machines.after_cut(how, &mut random);
+                tried += 1;
+                let position = commit.position(&MemoryStorage(files.primary.clone())).unwrap();
+                assert_ne!(position, DiskState::Foreign, "{name}, cut {cut}, {how:?}");
+                match restart(&files) {
+                    Ok(hive) => {
+                        let tree = tree(&hive);
+                        assert!(tree == old || tree == new, "{name}, cut {cut}, {how:?}: neither");
+                        assert!(hive.check().is_sound());
+                        // What Windows makes of it still is a state we know.
+                        let after_windows = MemoryStorage(hive.bytes().to_vec());
+                        let position = commit.position(&after_windows).unwrap();
+                        assert_ne!(position, DiskState::Foreign, "{name}, cut {cut}, {how:?}, after Windows");
+                    }
+                    Err(e) => assert_eq!(name, "no log file", "cut {cut}, {how:?}: {e}"),
+                }
+                tried += complete(&commit, &files, &before, &old, &new, name);
+            }
+        }
+    }
+    println!("{tried} cut points of commits");
+    assert!(tried > 2000, "{tried}");
+}
+
+/// Finishing and taking back from a cut, both cut again at every step. Answers the number of cuts.
+fn complete(
+    commit: &Commit,
+    start: &Files,
+    before: &[u8],
+    old: &common::Tree,
+    new: &common::Tree,
+    name: &str,
+) -> usize {
+    let mut tried = 0;
+    let mut random = Random(2);
+    for back in [false, true] {
+        let expected = if back { before } else { commit.after() };
+        for cut in 0..500 {
+            let mut machines = Machines::new(start, cut);
+            let result = machines.run(|p, l| if back { commit.take_back(p, l) } else { commit.finish(p, l) });
+            assert!(cut < 200, "{name}: back {back}: never ends: {result:?}");
+            if result.is_ok() {
+                let files = machines.files();
+                assert!(files.primary == expected, "{name}: back {back}: not exact");
+                for slot in LogSlot::ALL {
+                    let quiet = files.logs.get(slot).is_none_or(|l| l.iter().take(512).all(|&b| b == 0));
+                    assert!(quiet, "{name}: {slot:?} is still there");
+                }
+                break;
+            }
+            let files = machines.after_cut(LOSSES[cut % LOSSES.len()], &mut random);
+            tried += 1;
+            if let Ok(hive) = restart(&files) {
+                let tree = tree(&hive);
+                assert!(tree == *old || tree == *new, "{name}, back {back}, cut {cut}: neither");
+            } else {
+                assert_eq!(name, "no log file", "back {back}, cut {cut}");
+            }
+            // And from there once more, to the end, either way.
+            for back in [false, true] {
+                let mut again = Machines::new(&files, usize::MAX);
+                again.run(|p, l| if back { commit.take_back(p, l) } else { commit.finish(p, l) }).unwrap();
+                let expected = if back { before } else { commit.after() };
+                assert!(again.primary.now.0 == expected, "{name}: again");
+            }
+        }
+    }
+    tried
+}
+
+#[test]
+fn a_recovery_cut_anywhere_can_be_done_again() {
+    let mut tried = 0;
+    for (name, regime) in REGIMES {
+        if name == "no log file" {
+            continue;
+        }
+        let logs = logs_for(name);
+        let (before, commit) = commit(regime, &logs);
+        let new = tree(commit.hive());
+        // A hive as a cut commit leaves it: marked dirty, nothing of the pages written.
+        let start = (0..500)
+            .map(|cut| {
+                let mut machines = Machines::new(&Files { primary: before.clone(), logs: logs.clone() }, cut);
+                let _ = machines.run(|p, l| commit.execute(p, l));
+                machines.after_cut(Loss::Dropped, &mut Random(3))
+            })
+            .find(|files| matches!(Hive::open(files.primary.clone()), Err(HiveError::Dirty { .. })))
+            .unwrap();
+        for broken_base in [false, true] {
+            let mut start = start.clone();
+            if broken_base {
+                if regime != LogRegime::Log12HvLe {
+                    continue;
+                }
+                start.primary[508] ^= 0x55;
+            }
+            let prepare = |files: &Files| {
+                RecoveryCommit::prepare(Hive::recover(files.primary.clone(), &files.logs).unwrap(), &files.logs)
+                    .unwrap()
+            };
+            let recovery = prepare(&start);
+            assert!(tree(recovery.hive()) == new);
+            let mut random = Random(4);
+            for cut in 0..500 {
+                let mut machines = Machines::new(&start, cut);
+                if machines.run(|p, l| recovery.execute(p, l)).is_ok() {
+                    assert!(machines.primary.now.0 == recovery.after());
+                    break;
+                }
+                for how in LOSSES {
+                    tried += 1;
+                    let files = machines.after_cut(how, &mut random);
+                    let position = recovery.position(&MemoryStorage(files.primary.clone())).unwrap();
+                    assert_ne!(position, DiskState::Foreign, "{name}, cut {cut}, {how:?}");
+                    let hive = restart(&files).unwrap_or_else(|e| panic!("{name}, cut {cut}, {how:?}: {e}"));
+                    assert!(tree(&hive) == new, "{name}, cut {cut}, {how:?}");
+                    let mut again = Machines::new(&files, usize::MAX);
+                    again.run(|p, l| recovery.finish(p, l)).unwrap();
+                    assert!(again.primary.now.0 == recovery.after());
+                }
+            }
+        }
+    }
+    println!("{tried} cut points of recoveries");
+    assert!(tried > 60, "{tried}");
+}
+
+/// Between the log and the mark, the mark and the pages, the pages and the end lies a flush of what came before.
+#[test]
+fn every_step_is_flushed_before_the_next() {
+    for (name, regime) in REGIMES {
+        let logs = logs_for(name);
+        let (before, commit) = commit(regime, &logs);
+        let mut machines = Machines::new(&Files { primary: before, logs }, usize::MAX);
+        machines.run(|p, l| commit.execute(p, l)).unwrap();
+        let trace = machines.machine.trace.borrow().clone();
+        let mut unflushed: Option<(usize, bool)> = None;
+        for event in &trace {
+            match *event {
+                Event::Flush(file) => {
+                    // Without a write before: the file's new length.
+                    assert!(unflushed.is_none_or(|u| u.0 == file), "{name}: a flush of the wrong file");
+                    unflushed = None;
+                }
+                Event::Write(file, offset) => {
+                    let is_page = file == 0 && offset > 0;
+                    if let Some(previous) = unflushed {
+                        assert_eq!(previous, (0, true), "{name}: a write before a flush: {trace:?}");
+                        assert!(is_page, "{name}: only pages may share a flush");
+                    }
+                    unflushed = Some((file, is_page));
+                }
+            }
+        }
+        assert_eq!(unflushed, None, "{name}: something is not flushed");
+        let marks = trace.iter().filter(|e| **e == Event::Write(0, 0)).count();
+        assert_eq!(marks, 2, "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_somebody_changed_is_not_written_to() {
+    let logs = logs_for("HvLE");
+    let (before, commit) = commit(LogRegime::Log12HvLe, &logs);
+    for at in [8usize, 5000] {
+        let mut other = before.clone();
+        other[at] ^= 1;
+        for how in 0..3 {
+            let mut machines = Machines::new(&Files { primary: other.clone(), logs: logs.clone() }, usize::MAX);
+            let result = machines.run(|p, l| match how {
+                0 => commit.execute(p, l),
+                1 => commit.finish(p, l),
+                _ => commit.take_back(p, l),
+            });
+            assert!(matches!(result, Err(coldmend_hives::CommitError::Foreign { .. })), "{result:?}");
+            assert_eq!(machines.machine.done.get(), 0);
+        }
+    }
+}
+
+#[test]
+fn stale_entries_are_never_above_the_hive() {
+    // A clean hive whose logs hold entries with far higher numbers, which are ignored as long as it is clean.
+    let logs = logs_for("HvLE");
+    let (before, first) = commit(LogRegime::Log12HvLe, &logs);
+    let mut armed = None;
+    for cut in 0..500 {
+        let mut machines = Machines::new(&Files { primary: before.clone(), logs: logs.clone() }, cut);
+        if machines.run(|p, l| first.execute(p, l)).is_ok() {
+            break;
+        }
+        let files = machines.files();
+        if coldmend_hives::inspect_log(files.logs.log1.as_deref().unwrap()).entries == 1 {
+            armed = Some(files.logs);
+            break;
+        }
+    }
+    let stale = armed.unwrap();
+    let highest = coldmend_hives::inspect_log(stale.log1.as_deref().unwrap()).last_sequence.unwrap();
+    let mut hive = Hive::open(before).unwrap();
+    hive.set_value("Services\\Service1", "Start", 4, &[3, 0, 0, 0], NOW).unwrap();
+    let second = Commit::prepare(hive, &stale, LogRegime::Log12HvLe, NOW).unwrap();
+    assert!(second.hive().base_block().primary_sequence > highest + 1);
+}
