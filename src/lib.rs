@@ -15,6 +15,7 @@
 //! * [`remedies`]: from findings to a [`plan`].
 //! * [`safety`]: what is refused before anything is written.
 //! * [`transaction`]: the only thing that writes; journal, backups, verification, undo.
+//! * [`hivefile`] and [`regfile`]: a hive on its own, and the `.reg` format, for `coldmend hive`.
 //! * [`cli`] and [`ui`]: the command line and the terminal.
 
 pub mod checks;
@@ -23,7 +24,9 @@ pub mod error;
 pub mod evidence;
 pub mod findings;
 pub mod knowledge;
+pub mod hivefile;
 pub mod plan;
+pub mod regfile;
 pub mod remedies;
 pub mod safety;
 pub mod security;

@@ -67,9 +67,13 @@ impl Expected {
             self.from_xml.push("privileges");
         }
         if let Some(sddl) = &xml.sddl {
-            if crate::security::Descriptor::from_sddl(sddl).is_ok() {
-                row.descriptors = Some(vec![sddl.clone()]);
-                self.from_xml.push("descriptor");
+            if let Ok(own) = crate::security::Descriptor::from_sddl(sddl) {
+                // The XML may name only the DACL; a descriptor without owner and group is none that Windows takes.
+                let whole = row.default_descriptor().map_or_else(|| own.clone(), |table| own.completed_from(&table));
+                if whole.owner().is_some() && whole.group().is_some() {
+                    row.descriptors = Some(vec![whole.to_sddl()]);
+                    self.from_xml.push("descriptor");
+                }
             }
         }
     }

@@ -5,9 +5,10 @@ use super::context::{Context, Service};
 use crate::error::Result;
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::plan::RegValue;
-use crate::security::{account_sid, judge, known_wrong, service_sid, Descriptor};
+use crate::security::{account_sid, judge, known_wrong_on, service_sid, Descriptor};
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
+    let build = context.installation.version.build;
     for service in context.services() {
         findings.made += 1;
         let Some(found) = context.value(&format!("{}\\Security", service.key), "Security")? else { continue };
@@ -15,7 +16,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             continue;
         }
         let account = context.value(&service.key, "ObjectName")?.and_then(|v| v.as_text());
-        let (severity, title, evidence) = match faults(service, &found, account.as_deref()) {
+        let (severity, title, evidence) = match faults(service, build, &found, account.as_deref()) {
             Verdict::Healthy => continue,
             Verdict::Wrong(why, sddl) => (
                 Severity::Note,
@@ -59,7 +60,7 @@ enum Verdict {
     Broken(Vec<String>, String),
 }
 
-fn faults(service: &Service, found: &RegValue, account: Option<&str>) -> Verdict {
+fn faults(service: &Service, build: u32, found: &RegValue, account: Option<&str>) -> Verdict {
     let descriptor = match Descriptor::parse(&found.data) {
         Ok(descriptor) => descriptor,
         Err(error) => return Verdict::Broken(vec![format!("it does not parse ({error})")], found.to_string()),
@@ -76,7 +77,7 @@ fn faults(service: &Service, found: &RegValue, account: Option<&str>) -> Verdict
     if !faults.is_empty() {
         return Verdict::Broken(faults, descriptor.to_sddl());
     }
-    match known_wrong(&service.name, &descriptor) {
+    match known_wrong_on(&service.name, build, &descriptor) {
         Some(why) => Verdict::Wrong(why, descriptor.to_sddl()),
         None => Verdict::Healthy,
     }

@@ -9,7 +9,7 @@ use crate::plan::{HiveName, RegValue};
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     for service in context.services() {
         let row = &service.expected.row;
-        let (Some(files), Some(default)) = (&row.service_dll_files, &row.service_dll) else { continue };
+        let Some(files) = &row.service_dll_files else { continue };
         findings.made += 1;
         // svchost looks under Parameters first.
         let under_parameters = format!("{}\\Parameters", service.key);
@@ -40,11 +40,11 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             evidence: vec![Evidence::new(
                 format!("{}\\{key}\\ServiceDll", HiveName::System),
                 shown(found.as_ref()),
-                format!("\"{default}\""),
+                row.service_dll.as_ref().map_or_else(|| files.join(" or "), |default| format!("\"{default}\"")),
             )],
-            remedy: Some("services-config"),
+            remedy: row.service_dll.is_some().then_some("services-config"),
             source: service.expected.source("dll"),
-            defect: Some(Defect::Value {
+            defect: row.service_dll.as_ref().map(|default| Defect::Value {
                 hive: HiveName::System,
                 key,
                 name: "ServiceDll".into(),

@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod diagnose;
 mod explain;
+mod hive;
 mod history;
 mod repair;
 mod report;
@@ -66,6 +67,9 @@ enum Command {
     /// List, show or set service start types and security descriptors
     #[command(subcommand)]
     Service(service::Command),
+    /// Look into a hive file, check, recover, edit, export and compare it
+    #[command(subcommand)]
+    Hive(hive::Command),
     /// Explain every check and remedy: what, why, which Windows, source
     Explain(explain::Arguments),
     /// Make a small broken Windows volume, and mend it before your eyes; asks nothing
@@ -117,6 +121,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Undo(arguments) => undo::run(&ui, &arguments),
         Command::History(arguments) => history::run(&ui, &arguments),
         Command::Service(command) => service::run(&ui, &command),
+        Command::Hive(command) => hive::run(&ui, &command),
         Command::Explain(arguments) => explain::run(&ui, &arguments),
         Command::Demo(arguments) => demo::run(&ui, &arguments),
     };

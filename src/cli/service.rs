@@ -11,7 +11,7 @@ use crate::knowledge::StartType;
 use crate::plan::{Action, ActionState, Change, HiveName, Purpose, RegValue};
 use crate::remedies::{descriptor_changes, finish};
 use crate::safety;
-use crate::security::{known_wrong, Descriptor};
+use crate::security::{known_wrong_on, Descriptor};
 use crate::transaction;
 use crate::ui::{render_plan, Ui};
 use crate::volume::{Overlay, Volume};
@@ -177,7 +177,7 @@ fn show(ui: &Ui, arguments: &Show) -> Status {
         (_, Some(Ok(d))) => d.to_sddl(),
         (Some(raw), _) => format!("not a descriptor: {raw}"),
     };
-    let warning = descriptor.as_ref().and_then(|d| d.as_ref().ok()).and_then(|d| known_wrong(name, d));
+    let warning = descriptor.as_ref().and_then(|d| d.as_ref().ok()).and_then(|d| known_wrong_on(name, installation.version.build, d));
     let list = |value: &str| -> Result<Vec<String>> {
         Ok(context.value(&key, value)?.and_then(|v| v.as_list()).unwrap_or_default())
     };

@@ -86,46 +86,62 @@ impl HiveFile {
         Ok((found.path, log_paths))
     }
 
-    /// Opens the hive: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the whole
-    /// structural check. With `force`, a dirty hive without usable logs is taken as it is if it passes the check.
+    /// Opens the hive ([`open_image`]).
     ///
     /// # Errors
     /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
     pub fn open(self, force: bool) -> Result<LoadedHive> {
-        let place = self.path.display_escaped();
         let HiveFile { name, path, bytes, binding, logs, log_paths } = self;
-        let unreadable = |error: HiveError, doing: &str| {
-            Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
-        };
-        let again = force.then(|| bytes.clone());
-        let recovered = match (Hive::recover(bytes, &logs), again) {
-            (Err(HiveError::NotRecoverable { .. }), Some(bytes)) => {
-                Hive::recover_without_logs(bytes, &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?
-            }
-            (Err(error @ HiveError::NotRecoverable { .. }), None) => {
-                return Err(unreadable(error, "recovering the hive").hint(
-                    "Restore the log files beside it. If they are lost for good, repair --force-dirty-hive takes the hive as it is, \
-                     provided that it passes the structural check; what the logs held is lost then.",
-                ));
-            }
-            (result, _) => result.map_err(|e| {
-                unreadable(e, "opening the hive").hint("Restore it from a backup of this installation; a damaged hive is never edited.")
-            })?,
-        };
-        let faults = recovered.hive.check().faults;
-        if let Some(fault) = faults.first() {
-            return Err(Failure::unreadable(format!("the hive {place} is damaged: {} fault(s), the first at {fault}", faults.len()))
-                .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
-        }
-        if recovered.report.was_clean {
-            return Ok(LoadedHive { name, path, binding, hive: recovered.hive, logs, log_paths, recovery: None });
-        }
-        let how = describe_recovery(&recovered.report);
-        let commit = RecoveryCommit::prepare(recovered, &logs).map_err(|e| unreadable(e, "recovering the hive"))?;
-        let hive = commit.hive().clone();
-        let logs = commit.logs_after().clone();
-        Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovery: Some(Recovery { how, commit }) })
+        let (hive, logs, recovery) = open_image(&path.display_escaped(), bytes, logs, force)?;
+        Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovery })
     }
+}
+
+/// Opens a hive image: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the whole
+/// structural check. With `force`, a dirty hive without usable logs is taken as it is if it passes the check. Returns the
+/// logs as an edit will find them.
+///
+/// # Errors
+/// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
+pub fn open_image(place: &str, bytes: Vec<u8>, logs: LogFiles, force: bool) -> Result<(Hive, LogFiles, Option<Recovery>)> {
+    let unreadable = |error: HiveError, doing: &str| {
+        Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
+    };
+    let unreplayed = force.then(|| bytes.clone());
+    let recovered = match (Hive::recover(bytes, &logs), &unreplayed) {
+        (Err(HiveError::NotRecoverable { .. }), Some(bytes)) => {
+            Hive::recover_without_logs(bytes.clone(), &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?
+        }
+        (Err(error @ HiveError::NotRecoverable { .. }), None) => {
+            return Err(unreadable(error, "recovering the hive").hint(
+                "Restore the log files beside it. If they are lost for good, repair --force-dirty-hive takes the hive as it is, \
+                 provided that it passes the structural check; what the logs held is lost then.",
+            ));
+        }
+        (result, _) => result.map_err(|e| {
+            unreadable(e, "opening the hive").hint("Restore it from a backup of this installation; a damaged hive is never edited.")
+        })?,
+    };
+    let mut recovered = recovered;
+    let mut faults = recovered.hive.check().faults;
+    if let (false, Some(bytes)) = (faults.is_empty() || recovered.report.was_clean, unreplayed) {
+        // The logs make it worse: without them it may be sound.
+        recovered = Hive::recover_without_logs(bytes, &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?;
+        faults = recovered.hive.check().faults;
+    }
+    if let Some(fault) = faults.first() {
+        let after = if recovered.report.was_clean { "" } else { ", after its logs were replayed in memory," };
+        return Err(Failure::unreadable(format!("the hive {place}{after} is damaged: {} fault(s), the first at {fault}", faults.len()))
+            .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
+    }
+    if recovered.report.was_clean {
+        return Ok((recovered.hive, logs, None));
+    }
+    let how = describe_recovery(&recovered.report);
+    let commit = RecoveryCommit::prepare(recovered, &logs).map_err(|e| unreadable(e, "recovering the hive"))?;
+    let hive = commit.hive().clone();
+    let logs = commit.logs_after().clone();
+    Ok((hive, logs, Some(Recovery { how, commit })))
 }
 
 /// What a recovery did, in words.

@@ -4,7 +4,7 @@ use crate::checks::{Context, Service};
 use crate::error::{Failure, Result};
 use crate::findings::Defect;
 use crate::plan::{Change, HiveName, RegValue};
-use crate::security::{account_sid, judge, known_wrong, mend, Descriptor};
+use crate::security::{account_sid, judge, known_wrong_on, mend, Descriptor};
 
 use super::{Output, Request};
 
@@ -31,7 +31,13 @@ fn replace(service: &Service, found: &RegValue) -> Vec<Change> {
     let hive = HiveName::System;
     let key = format!("{}\\Security", service.key);
     let name = "Security".to_string();
-    match service.expected.row.default_descriptor() {
+    let row = &service.expected.row;
+    match row.default_descriptor() {
+        // Older versions hold bytes there that are no descriptor: those are the default then.
+        None if row.opaque_descriptor.is_some() => {
+            let after = RegValue::binary(row.opaque_descriptor.clone().unwrap_or_default());
+            vec![Change::SetValue { hive, key, name, before: Some(found.clone()), after }]
+        }
         Some(default) => {
             let mended = Descriptor::parse(&found.data).map_or_else(|_| default.clone(), |d| mend(&d, &default));
             let after = RegValue::binary(mended.to_bytes());
@@ -79,7 +85,7 @@ pub fn descriptor_changes(context: &Context<'_>, name: &str, given: &Descriptor)
         for fault in judge(&merged, account.as_ref()) {
             push_once(&mut warnings, format!("the descriptor given for {name} is broken: {fault}"));
         }
-        if let Some(why) = known_wrong(name, &merged) {
+        if let Some(why) = known_wrong_on(name, context.installation.version.build, &merged) {
             push_once(&mut warnings, format!("the descriptor given for {name} is known to be wrong: {why}"));
         }
         let after = RegValue::binary(merged.to_bytes());

@@ -96,6 +96,21 @@ impl Ui {
         }
     }
 
+    /// Writes text of a file format to stdout as it is, for another program; nothing in JSON mode. On a terminal it is
+    /// made harmless like everything else.
+    pub fn raw(&self, text: &str) {
+        if self.format == Format::Text {
+            self.clear_progress();
+            let mut stdout = io::stdout().lock();
+            let _ = if io::stdout().is_terminal() {
+                stdout.write_all(sanitized(&text.replace('\r', "")).as_bytes())
+            } else {
+                stdout.write_all(text.as_bytes())
+            };
+            let _ = stdout.flush();
+        }
+    }
+
     /// Writes the JSON document; nothing in text mode.
     ///
     /// # Errors

@@ -1,0 +1,123 @@
+//! `coldmend hive …`: building blocks on a hive file, useful without the rest of the tool. One file per command.
+
+mod check;
+mod diff;
+mod edit;
+mod export;
+mod info;
+mod read;
+mod recover;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use coldmend_hives::{Hive, KeyRef};
+
+use crate::error::{Failure, Kind, Result};
+use crate::hivefile::HiveOnDisk;
+use crate::ui::Ui;
+
+use super::Status;
+
+/// `hive …`.
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Base block, version, sizes, clean or dirty and why, logs, keys and values
+    Info(info::Arguments),
+    /// The structural check: one line per fault; what Windows tolerates is a note
+    Check(check::Arguments),
+    /// Replay the logs beside a dirty hive, in place or into a new file
+    Recover(recover::Arguments),
+    /// List the subkeys and values of a key
+    Ls(read::LsArguments),
+    /// Show a value, or all values of a key
+    Get(read::GetArguments),
+    /// Set a value, or apply a .reg file
+    Set(edit::SetArguments),
+    /// Delete a value, or a key with everything under it
+    Delete(edit::DeleteArguments),
+    /// Write a key and everything under it as a .reg file
+    Export(export::Arguments),
+    /// Show what makes the second hive out of the first, as .reg
+    Diff(diff::Arguments),
+}
+
+/// Which hive.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct HiveArguments {
+    /// A hive file; its logs are looked for beside it
+    #[arg(value_name = "HIVE")]
+    hive: PathBuf,
+}
+
+/// A hive to be written.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct WriteArguments {
+    /// Take a hive that was not closed cleanly as it is when its logs can't be replayed; what they held is lost
+    #[arg(long)]
+    force_dirty_hive: bool,
+}
+
+pub(super) fn run(ui: &Ui, command: &Command) -> Status {
+    match command {
+        Command::Info(arguments) => info::run(ui, arguments),
+        Command::Check(arguments) => check::run(ui, arguments),
+        Command::Recover(arguments) => recover::run(ui, arguments),
+        Command::Ls(arguments) => read::ls(ui, arguments),
+        Command::Get(arguments) => read::get(ui, arguments),
+        Command::Set(arguments) => edit::set(ui, arguments),
+        Command::Delete(arguments) => edit::delete(ui, arguments),
+        Command::Export(arguments) => export::run(ui, arguments),
+        Command::Diff(arguments) => diff::run(ui, arguments),
+    }
+}
+
+/// Opens a hive for reading; a dirty one is recovered in memory and that is said.
+fn open(ui: &Ui, arguments: &HiveArguments) -> Result<(HiveOnDisk, Hive)> {
+    let file = HiveOnDisk::read(&arguments.hive)?;
+    let (hive, _, recovery) = file.open(false)?;
+    if let Some(recovery) = recovery {
+        ui.status(&format!("{} was {}; this is read in memory.", file.shown, recovery.how));
+    }
+    Ok((file, hive))
+}
+
+/// A failure of the engine while reading or editing.
+fn engine(doing: &str) -> impl Fn(coldmend_hives::HiveError) -> Failure + '_ {
+    move |error| {
+        use coldmend_hives::HiveError as E;
+        let kind = match error {
+            E::KeyNotFound { .. } | E::ValueNotFound { .. } | E::Exists { .. } | E::InvalidName { .. } => Kind::Usage,
+            E::Refused { .. } | E::TooLarge { .. } => Kind::Refused,
+            _ => Kind::Unreadable,
+        };
+        Failure::from_error(kind, error).context(doing.to_string())
+    }
+}
+
+/// `CurrentControlSet`, which does not exist in a file, through `Select`.
+fn resolve(hive: &Hive, path: &str) -> Result<String> {
+    let path = path.strip_prefix('\\').unwrap_or(path);
+    let (first, rest) = path.split_once('\\').map_or((path, ""), |(f, r)| (f, r));
+    if !first.eq_ignore_ascii_case("CurrentControlSet") || hive.find_key(first).map_err(engine("looking for a key"))?.is_some() {
+        return Ok(path.to_string());
+    }
+    let select = hive.find_key("Select").map_err(engine("reading Select"))?;
+    let number = |name: &str| -> Option<u32> {
+        let value = select.as_ref()?.value(name).ok()??;
+        let data = value.data().ok()?;
+        Some(u32::from_le_bytes(data.get(..4)?.try_into().ok()?))
+    };
+    let number = number("Default").or_else(|| number("Current")).ok_or_else(|| {
+        Failure::usage("there is no CurrentControlSet in a file, and this hive has no Select key that names one")
+    })?;
+    let set = format!("ControlSet{number:03}");
+    Ok(if rest.is_empty() { set } else { format!("{set}\\{rest}") })
+}
+
+/// The key at `path`.
+fn key<'h>(hive: &'h Hive, path: &str) -> Result<KeyRef<'h>> {
+    hive.find_key(path)
+        .map_err(engine("looking for a key"))?
+        .ok_or_else(|| Failure::usage(format!("there is no key {path:?}")).hint("`coldmend hive ls` shows what is there."))
+}
