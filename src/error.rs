@@ -136,11 +136,9 @@ impl fmt::Display for Failure {
 impl From<VolumeError> for Failure {
     fn from(error: VolumeError) -> Self {
         let kind = match error.kind() {
-            ErrorKind::Refused
-            | ErrorKind::ReadOnly
-            | ErrorKind::Denied
-            | ErrorKind::Exists
-            | ErrorKind::Full => Kind::Refused,
+            ErrorKind::Refused | ErrorKind::ReadOnly | ErrorKind::Denied | ErrorKind::Exists | ErrorKind::Full => {
+                Kind::Refused
+            }
             ErrorKind::NotFound | ErrorKind::Unreadable | ErrorKind::Io => Kind::Unreadable,
         };
         let hint = error.hint().map(str::to_string);

@@ -138,8 +138,9 @@ impl HiveOnDisk {
         let (mut hive, logs, recovery) = self.open(force)?;
         let time = now();
         edits(&mut hive, time)?;
-        let commit = Commit::prepare(hive, &logs, self.regime(), time)
-            .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context("preparing the new hive; nothing was written"))?;
+        let commit = Commit::prepare(hive, &logs, self.regime(), time).map_err(|e| {
+            Failure::from_error(FailureKind::Unreadable, e).context("preparing the new hive; nothing was written")
+        })?;
         if commit.is_empty() && recovery.is_none() {
             return Ok(false);
         }

@@ -79,11 +79,7 @@ fn chosen_folder(volume: &HostVolume, given: &Path, chosen: &str) -> Result<VolP
             path.display_escaped(),
             given.display()
         ))),
-        None => Err(Failure::unreadable(format!(
-            "there is no {} on {}",
-            path.display_escaped(),
-            given.display()
-        ))),
+        None => Err(Failure::unreadable(format!("there is no {} on {}", path.display_escaped(), given.display()))),
     }
 }
 

@@ -175,6 +175,12 @@ fn random_edits_of_real_hives_follow_the_model() {
         let minor = hive.base_block().minor;
         let lost = hive.check().stats.unreferenced_cells;
         let mut model = tree(&hive);
+        let mut names = Vec::new();
+        paths(&model, "", &mut names);
+        if names.iter().any(|n| n.contains('\u{FFFD}')) {
+            println!("{name}: has names with unpaired surrogates, which a path can't tell apart");
+            continue;
+        }
         let mut random = Random(hives);
         for number in 0..25 {
             let before = hive.clone();

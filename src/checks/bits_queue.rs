@@ -29,9 +29,9 @@ pub fn queue_files(volume: &dyn Volume, folder: &VolPath) -> Result<Vec<VolPath>
     let mut files = Vec::new();
     for entry in volume.list(folder)? {
         let Some(name) = entry.name.to_str().map(str::to_ascii_lowercase) else { continue };
-        let is_queue = name.starts_with("qmgr")
-            && [".dat", ".db", ".jfm"].iter().any(|e| name.ends_with(e));
-        let is_log = name.starts_with("edb") && [".log", ".chk", ".jrs", ".jcp", ".jtx"].iter().any(|e| name.ends_with(e));
+        let is_queue = name.starts_with("qmgr") && [".dat", ".db", ".jfm"].iter().any(|e| name.ends_with(e));
+        let is_log =
+            name.starts_with("edb") && [".log", ".chk", ".jrs", ".jcp", ".jtx"].iter().any(|e| name.ends_with(e));
         if entry.kind != Kind::Dir && (is_queue || is_log) {
             files.push(folder.child(&entry.name)?);
         }
@@ -95,10 +95,6 @@ fn queue_damage(volume: &dyn Volume, path: &VolPath) -> Result<Option<Evidence>>
     if head == QUEUE_SIGNATURE {
         return Ok(None);
     }
-    let seen = if head.is_empty() {
-        "a file of 0 bytes".to_string()
-    } else {
-        format!("begins with {head:02x?}")
-    };
+    let seen = if head.is_empty() { "a file of 0 bytes".to_string() } else { format!("begins with {head:02x?}") };
     Ok(Some(Evidence::new(place, seen, expected)))
 }

@@ -32,7 +32,8 @@ pub(super) fn place(volume: &dyn Volume, wanted: &VolPath) -> Result<Place> {
             match leads_to(volume, &found.path, &target)? {
                 Lead::Folder | Lead::Unknown => Place::Elsewhere(found.path, target),
                 Lead::Nowhere => {
-                    let evidence = Evidence::new(shown, format!("a link to {target}, where nothing is"), "a folder, or nothing");
+                    let evidence =
+                        Evidence::new(shown, format!("a link to {target}, where nothing is"), "a folder, or nothing");
                     Place::Damaged(found.path, evidence)
                 }
             }

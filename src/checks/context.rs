@@ -62,15 +62,8 @@ impl<'a> Context<'a> {
         let system_root = software
             .text("Microsoft\\Windows NT\\CurrentVersion", "SystemRoot")
             .map_err(|e| hive_failure(HiveName::Software, e))?;
-        let mut context = Context {
-            volume,
-            installation,
-            system,
-            software,
-            system_root,
-            pending: false,
-            services: Vec::new(),
-        };
+        let mut context =
+            Context { volume, installation, system, software, system_root, pending: false, services: Vec::new() };
         context.pending = context.servicing_pending()?;
         context.services = context.find_services(findings)?;
         Ok(context)
@@ -183,7 +176,9 @@ impl<'a> Context<'a> {
                     .and_then(|bytes| waas::parse(&bytes).map_err(|e| Failure::unreadable(e.to_string())));
                 match parsed {
                     Ok(services) => found.extend(services.into_iter().map(|s| (s, place.clone()))),
-                    Err(e) => findings.could_not("services", format!("{place} is not understood ({e}); the table is used")),
+                    Err(e) => {
+                        findings.could_not("services", format!("{place} is not understood ({e}); the table is used"))
+                    }
                 }
             }
             Ok(())

@@ -35,7 +35,8 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             id: "hibernation",
             severity: Severity::Note,
             subject: "hiberfil.sys".into(),
-            title: "Windows is hibernated (or was shut down with Fast Startup); it is not repaired in this state".into(),
+            title: "Windows is hibernated (or was shut down with Fast Startup); it is not repaired in this state"
+                .into(),
             evidence: vec![Evidence::new(path.display_escaped(), "begins with HIBR", "no active memory image")],
             remedy: None,
             source: "header of the hibernation file".into(),

@@ -34,8 +34,8 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             ),
         };
         let row = &service.expected.row;
-        let mendable = severity == Severity::Problem
-            && (row.default_descriptor().is_some() || row.absent_descriptor_is_healthy);
+        let mendable =
+            severity == Severity::Problem && (row.default_descriptor().is_some() || row.absent_descriptor_is_healthy);
         findings.push(Finding {
             id: "service-descriptor",
             severity,

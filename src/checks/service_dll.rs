@@ -22,13 +22,11 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             }
         }
         let (key, found) = place;
-        let path = found
-            .as_ref()
-            .and_then(RegValue::as_text)
-            .map(|t| windows_path(&t, context.system_root.as_deref()));
-        let healthy = path.as_deref().and_then(|p| p.strip_prefix("system32\\")).is_some_and(|name| {
-            files.iter().any(|f| f.eq_ignore_ascii_case(name))
-        });
+        let path = found.as_ref().and_then(RegValue::as_text).map(|t| windows_path(&t, context.system_root.as_deref()));
+        let healthy = path
+            .as_deref()
+            .and_then(|p| p.strip_prefix("system32\\"))
+            .is_some_and(|name| files.iter().any(|f| f.eq_ignore_ascii_case(name)));
         if healthy {
             continue;
         }

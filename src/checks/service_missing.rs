@@ -10,10 +10,15 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     let version = &context.installation.version;
     for service in context.missing_services() {
         findings.made += 1;
-        let definition = Knowledge::builtin().definition(&service.name, version.build, context.installation.product_type);
-        let mut evidence = vec![Evidence::new(format!("{}\\{}", HiveName::System, service.key), "no such key", "the service's key")];
+        let definition =
+            Knowledge::builtin().definition(&service.name, version.build, context.installation.product_type);
+        let mut evidence =
+            vec![Evidence::new(format!("{}\\{}", HiveName::System, service.key), "no such key", "the service's key")];
         if definition.is_none() {
-            evidence.push(Evidence::seen("the tables", "no full definition of this service for this build, so it can't be made again"));
+            evidence.push(Evidence::seen(
+                "the tables",
+                "no full definition of this service for this build, so it can't be made again",
+            ));
         }
         findings.push(Finding {
             id: "service-missing",

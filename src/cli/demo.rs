@@ -72,8 +72,10 @@ fn make_room(root: &Path) -> Result<()> {
     match std::fs::read_dir(root) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
-            Some(_) => Err(Failure::refused(format!("{} is not empty, and the demo overwrites nothing", root.display()))
-                .hint("Name a new folder: coldmend demo DIR")),
+            Some(_) => {
+                Err(Failure::refused(format!("{} is not empty, and the demo overwrites nothing", root.display()))
+                    .hint("Name a new folder: coldmend demo DIR"))
+            }
         },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             std::fs::create_dir_all(root).map_err(|e| Failure::from_error(Kind::Unreadable, e)).doing(doing)

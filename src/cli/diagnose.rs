@@ -89,7 +89,9 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 fn next_step(findings: &Findings, unfinished: bool, target: &str) -> String {
     let mendable = findings.findings.iter().any(|f| f.severity != Severity::Note && f.remedy.is_some());
     if unfinished {
-        format!("Next: `coldmend repair {target}` finishes the interrupted repair, `coldmend undo {target}` takes it back.")
+        format!(
+            "Next: `coldmend repair {target}` finishes the interrupted repair, `coldmend undo {target}` takes it back."
+        )
     } else if mendable {
         format!("Next: `coldmend repair {target}` shows the changes and asks; --dry-run only shows them.")
     } else if findings.any_alarm() {

@@ -21,8 +21,7 @@ pub(super) struct Arguments {
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let target = context::target(&arguments.target)?;
     let elsewhere = context::state_volume(&arguments.state)?;
-    let state =
-        context::state_dir(&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
+    let state = context::state_dir(&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
     let records = state.records()?;
     ui.out(&render_history(ui.style, &records, &state.shown));
     let repairs: Vec<_> = records

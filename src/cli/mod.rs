@@ -7,8 +7,8 @@ mod context;
 mod demo;
 mod diagnose;
 mod explain;
-mod hive;
 mod history;
+mod hive;
 mod repair;
 mod report;
 mod service;
@@ -141,7 +141,7 @@ fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
         return 0;
     }
     let words: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
-    let json = words.iter().any(|w| *w == "--format=json") || words.windows(2).any(|w| w == ["--format", "json"]);
+    let json = words.contains(&"--format=json") || words.windows(2).any(|w| w == ["--format", "json"]);
     if json {
         let ui = Ui::new(Format::Json, Color::Never, false, true);
         let text = error.render().to_string();

@@ -95,9 +95,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let elsewhere = context::state_volume(&arguments.state)?;
     let rehearse = arguments.dry_run || arguments.save_plan.is_some();
     // A dry run is the same run over storages that do not write.
-    let overlays = rehearse.then(|| {
-        (Overlay::new(&target.volume), elsewhere.as_ref().map(|v: &HostVolume| Overlay::new(v)))
-    });
+    let overlays =
+        rehearse.then(|| (Overlay::new(&target.volume), elsewhere.as_ref().map(|v: &HostVolume| Overlay::new(v))));
     let (volume, state_volume): (&dyn Volume, Option<&dyn Volume>) = match &overlays {
         Some((target, state)) => (target, state.as_ref().map(|s| s as &dyn Volume)),
         None => (&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume)),
@@ -117,7 +116,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let (plan, left) = match &arguments.plan {
         Some(file) => {
             let plan = read_plan(file)?;
-            check_binding(&plan, &installation)?;
+            check_binding(volume, &plan, &installation)?;
             (plan, Vec::new())
         }
         None => {
@@ -165,7 +164,8 @@ impl Job<'_> {
         self.ui.progress("writing");
         let applied = transaction::apply(self.volume, &self.state, plan)?;
         if self.rehearse {
-            self.ui.out("Dry run: all of this was done and verified in memory, and thrown away. Nothing was written.\n");
+            self.ui
+                .out("Dry run: all of this was done and verified in memory, and thrown away. Nothing was written.\n");
             self.report(installation, plan, None, "planned", ActionState::Planned)?;
             return Ok(0);
         }
@@ -202,7 +202,7 @@ impl Job<'_> {
                 .hint("Run `coldmend undo` to finish taking it back."));
         }
         let installation = context::installation(self.volume, self.target, &self.state, Some(record))?;
-        check_binding(plan, &installation)?;
+        check_binding(self.volume, plan, &installation)?;
         if !self.rehearse {
             safety::refuse_unsafe(&self.target.volume, &installation)?;
         }
@@ -213,7 +213,8 @@ impl Job<'_> {
         }
         transaction::resume(self.volume, &self.state, record)?;
         if self.rehearse {
-            self.ui.out("Dry run: the interrupted repair was finished in memory, and thrown away. Nothing was written.\n");
+            self.ui
+                .out("Dry run: the interrupted repair was finished in memory, and thrown away. Nothing was written.\n");
             self.report(&installation, plan, Some(&record.id), "unfinished", ActionState::Planned)?;
             return Ok(0);
         }

@@ -177,7 +177,10 @@ fn show(ui: &Ui, arguments: &Show) -> Status {
         (_, Some(Ok(d))) => d.to_sddl(),
         (Some(raw), _) => format!("not a descriptor: {raw}"),
     };
-    let warning = descriptor.as_ref().and_then(|d| d.as_ref().ok()).and_then(|d| known_wrong_on(name, installation.version.build, d));
+    let warning = descriptor
+        .as_ref()
+        .and_then(|d| d.as_ref().ok())
+        .and_then(|d| known_wrong_on(name, installation.version.build, d));
     let list = |value: &str| -> Result<Vec<String>> {
         Ok(context.value(&key, value)?.and_then(|v| v.as_list()).unwrap_or_default())
     };
@@ -309,20 +312,12 @@ fn start_changes(context: &Context<'_>, name: &str, start: Start) -> Result<Vec<
         let before = context.value(&key, &delayed)?;
         let is = before.as_ref().and_then(RegValue::as_dword).unwrap_or(0) != 0;
         match (start, is) {
-            (Start::DelayedAuto, false) => changes.push(Change::SetValue {
-                hive,
-                key,
-                name: delayed,
-                before,
-                after: RegValue::dword(1),
-            }),
-            (Start::Auto, true) => changes.push(Change::SetValue {
-                hive,
-                key,
-                name: delayed,
-                before,
-                after: RegValue::dword(0),
-            }),
+            (Start::DelayedAuto, false) => {
+                changes.push(Change::SetValue { hive, key, name: delayed, before, after: RegValue::dword(1) })
+            }
+            (Start::Auto, true) => {
+                changes.push(Change::SetValue { hive, key, name: delayed, before, after: RegValue::dword(0) })
+            }
             _ => {}
         }
     }

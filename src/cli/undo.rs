@@ -41,7 +41,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let unfinished = context::unfinished(&records);
     let installation = context::installation(volume, &target, &state, unfinished)?;
     if let Some(plan) = &chosen.plan {
-        transaction::check_binding(plan, &installation)?;
+        transaction::check_binding(volume, plan, &installation)?;
     }
     safety::refuse_unsafe(&target.volume, &installation)?;
 
@@ -66,14 +66,10 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         agree(ui, arguments, "Take it back?")?;
         transaction::take_back(volume, &state, chosen)?;
         let installation = context::installation(volume, &target, &state, None)?;
-        let UndoPlan { plan, conflicts } =
-            transaction::undo_plan(volume, &installation, chosen, arguments.force)?;
+        let UndoPlan { plan, conflicts } = transaction::undo_plan(volume, &installation, chosen, arguments.force)?;
         show_conflicts(ui, &conflicts);
-        let id = if plan.actions.is_empty() {
-            chosen.id.clone()
-        } else {
-            transaction::apply(volume, &state, &plan)?.id
-        };
+        let id =
+            if plan.actions.is_empty() { chosen.id.clone() } else { transaction::apply(volume, &state, &plan)?.id };
         transaction::close(&state, chosen, "taken back by undo")?;
         ui.out(&format!("{} {} has been taken back.\n", ui.style.good("Done."), chosen.id));
         return report_undone(ui, &target, &installation, &plan, &conflicts, &id, &state);
@@ -108,11 +104,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     ui.out(&format!("{}\n", render_plan(ui.style, &plan)));
     agree(ui, arguments, "Take it back?")?;
     let applied = transaction::apply(volume, &state, &plan)?;
-    ui.out(&format!(
-        "{} {} has been taken back, and every change was read back.\n",
-        ui.style.good("Done."),
-        chosen.id
-    ));
+    ui.out(&format!("{} {} has been taken back, and every change was read back.\n", ui.style.good("Done."), chosen.id));
     report_undone(ui, &target, &installation, &plan, &conflicts, &applied.id, &state)
 }
 

@@ -43,9 +43,8 @@ impl EseHeader {
         if head.is_empty() {
             return EseHeader::Empty;
         }
-        let dword = |at: usize| -> Option<u32> {
-            head.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes)
-        };
+        let dword =
+            |at: usize| -> Option<u32> { head.get(at..at.checked_add(4)?)?.try_into().ok().map(u32::from_le_bytes) };
         match (dword(4), dword(0x34)) {
             (Some(0x89AB_CDEF), Some(state)) => EseHeader::Database(match state {
                 1 => EseState::JustCreated,

@@ -103,7 +103,12 @@ impl HiveFile {
 ///
 /// # Errors
 /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
-pub fn open_image(place: &str, bytes: Vec<u8>, logs: LogFiles, force: bool) -> Result<(Hive, LogFiles, Option<Recovery>)> {
+pub fn open_image(
+    place: &str,
+    bytes: Vec<u8>,
+    logs: LogFiles,
+    force: bool,
+) -> Result<(Hive, LogFiles, Option<Recovery>)> {
     let unreadable = |error: HiveError, doing: &str| {
         Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
     };
@@ -119,7 +124,8 @@ pub fn open_image(place: &str, bytes: Vec<u8>, logs: LogFiles, force: bool) -> R
             ));
         }
         (result, _) => result.map_err(|e| {
-            unreadable(e, "opening the hive").hint("Restore it from a backup of this installation; a damaged hive is never edited.")
+            unreadable(e, "opening the hive")
+                .hint("Restore it from a backup of this installation; a damaged hive is never edited.")
         })?,
     };
     let mut recovered = recovered;
@@ -131,8 +137,11 @@ pub fn open_image(place: &str, bytes: Vec<u8>, logs: LogFiles, force: bool) -> R
     }
     if let Some(fault) = faults.first() {
         let after = if recovered.report.was_clean { "" } else { ", after its logs were replayed in memory," };
-        return Err(Failure::unreadable(format!("the hive {place}{after} is damaged: {} fault(s), the first at {fault}", faults.len()))
-            .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
+        return Err(Failure::unreadable(format!(
+            "the hive {place}{after} is damaged: {} fault(s), the first at {fault}",
+            faults.len()
+        ))
+        .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
     }
     if recovered.report.was_clean {
         return Ok((recovered.hive, logs, None));

@@ -185,12 +185,13 @@ impl Installation {
     }
 
     /// What a plan for this installation is bound to; `hives` are those that it changes.
-    pub fn binding(&self, hives: &[HiveName]) -> Binding {
+    pub fn binding(&self, volume: &dyn Volume, hives: &[HiveName]) -> Binding {
         Binding {
             windows: self.windows.clone(),
             build: self.version.build,
             machine: self.machine.clone(),
             installed: self.installed,
+            serial: volume.serial().map(|s| format!("{s:016x}")),
             hives: hives.iter().map(|&name| (name, self.hive(name).binding.clone())).collect(),
         }
     }

@@ -8,6 +8,6 @@ mod installation;
 mod registry;
 
 pub use ese::{EseHeader, EseState, HEADER_BYTES as ESE_HEADER_BYTES};
-pub use hive::{log_regime, open_image, now, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
+pub use hive::{log_regime, now, open_image, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
 pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
 pub use registry::{Registry, RegistryError};

@@ -14,9 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use scope::{check_scope, OutOfScope};
-pub use value::{
-    from_hex, to_hex, RegValue, REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_QWORD, REG_SZ,
-};
+pub use value::{from_hex, to_hex, RegValue, REG_BINARY, REG_DWORD, REG_EXPAND_SZ, REG_MULTI_SZ, REG_QWORD, REG_SZ};
 
 use crate::volume::VolPath;
 
@@ -222,6 +220,9 @@ pub struct Binding {
     pub machine: Option<String>,
     /// `SOFTWARE\…\CurrentVersion\InstallDate` (seconds since 1970), where there is one.
     pub installed: Option<u32>,
+    /// The volume's serial number in hex, where the file system tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
     /// The hives that the plan changes, as they were.
     pub hives: BTreeMap<HiveName, HiveBinding>,
 }
@@ -262,11 +263,7 @@ impl Plan {
 
     /// The changes to one hive, with their place in the plan.
     pub fn hive_changes(&self, hive: HiveName) -> impl Iterator<Item = (usize, &Change)> {
-        self.actions
-            .iter()
-            .enumerate()
-            .map(|(i, a)| (i, &a.change))
-            .filter(move |(_, c)| c.hive() == Some(hive))
+        self.actions.iter().enumerate().map(|(i, a)| (i, &a.change)).filter(move |(_, c)| c.hive() == Some(hive))
     }
 
     /// The changes to files and folders, with their place in the plan.

@@ -25,9 +25,7 @@ pub fn check_scope(plan: &Plan) -> Result<(), OutOfScope> {
         let inside = match change {
             Change::SetValue { hive, key, .. } | Change::DeleteValue { hive, key, .. } => key_in_scope(*hive, key),
             Change::CreateKey { hive, key } | Change::DeleteKey { hive, key } => key_in_scope(*hive, key),
-            Change::CreateFolder { path } | Change::RemoveFolder { path } => {
-                path_in_scope(&plan.binding.windows, path)
-            }
+            Change::CreateFolder { path } | Change::RemoveFolder { path } => path_in_scope(&plan.binding.windows, path),
             Change::Rename { from, to, .. } => {
                 path_in_scope(&plan.binding.windows, from) && path_in_scope(&plan.binding.windows, to)
             }
@@ -64,9 +62,8 @@ fn key_in_scope(hive: HiveName, key: &str) -> bool {
 fn path_in_scope(windows: &VolPath, path: &VolPath) -> bool {
     let lower = |p: &VolPath| p.to_string().to_lowercase();
     let (windows, path) = (lower(windows), lower(path));
-    let name_of = |parent: &str| -> Option<String> {
-        path.strip_prefix(parent)?.strip_prefix('\\').map(str::to_string)
-    };
+    let name_of =
+        |parent: &str| -> Option<String> { path.strip_prefix(parent)?.strip_prefix('\\').map(str::to_string) };
     let is_former = |name: &str, base: &str| {
         name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || (rest.starts_with('.') && !rest.contains('\\')))
     };

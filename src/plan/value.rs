@@ -76,11 +76,7 @@ impl RegValue {
     pub fn as_list(&self) -> Option<Vec<String>> {
         match self.data_type {
             REG_MULTI_SZ => Some(
-                units(&self.data)
-                    .split(|&u| u == 0)
-                    .filter(|s| !s.is_empty())
-                    .map(String::from_utf16_lossy)
-                    .collect(),
+                units(&self.data).split(|&u| u == 0).filter(|s| !s.is_empty()).map(String::from_utf16_lossy).collect(),
             ),
             REG_SZ | REG_EXPAND_SZ => self.as_text().map(|t| if t.is_empty() { vec![] } else { vec![t] }),
             _ => None,
@@ -115,9 +111,7 @@ impl RegValue {
     fn readable(&self) -> Data {
         let candidate = match self.data_type {
             REG_DWORD => self.as_dword().map(|n| Data::Number(n.into())),
-            REG_QWORD => {
-                <[u8; 8]>::try_from(self.data.as_slice()).ok().map(|b| Data::Number(u64::from_le_bytes(b)))
-            }
+            REG_QWORD => <[u8; 8]>::try_from(self.data.as_slice()).ok().map(|b| Data::Number(u64::from_le_bytes(b))),
             REG_SZ | REG_EXPAND_SZ => self.as_text().map(Data::Text),
             REG_MULTI_SZ => self.as_list().map(Data::List),
             _ => None,

@@ -76,12 +76,7 @@ struct Output {
 ///
 /// # Errors
 /// The volume or the hives can't be read.
-pub fn plan(
-    volume: &dyn Volume,
-    installation: &Installation,
-    findings: &Findings,
-    options: &Options,
-) -> Result<Plan> {
+pub fn plan(volume: &dyn Volume, installation: &Installation, findings: &Findings, options: &Options) -> Result<Plan> {
     let context = Context::new(volume, installation, &mut Findings::default())?;
     let mut actions = Vec::new();
     let mut warnings = Vec::new();
@@ -114,7 +109,10 @@ pub fn finish(
     let touched: Vec<_> = actions.iter().filter_map(|a| a.change.hive()).collect();
     for name in [HiveName::System, HiveName::Software] {
         if let (true, Some(recovery)) = (touched.contains(&name), &installation.hive(name).recovery) {
-            warnings.push(format!("the hive {name} was {}; that is written first, as Windows itself would at its next start", recovery.how));
+            warnings.push(format!(
+                "the hive {name} was {}; that is written first, as Windows itself would at its next start",
+                recovery.how
+            ));
         }
     }
     let mut plan = Plan {
@@ -122,12 +120,12 @@ pub fn finish(
         tool: env!("CARGO_PKG_VERSION").into(),
         purpose,
         time: now().0,
-        binding: installation.binding(&[]),
+        binding: installation.binding(volume, &[]),
         actions,
         warnings,
         force_dirty_hive: installation.forced_dirty,
     };
-    plan.binding = installation.binding(&plan.hives());
+    plan.binding = installation.binding(volume, &plan.hives());
     plan
 }
 

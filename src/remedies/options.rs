@@ -79,7 +79,8 @@ fn parse_sddl(text: &str) -> Result<(String, Descriptor)> {
         .split_once('=')
         .filter(|(service, _)| !service.is_empty())
         .ok_or_else(|| Failure::usage(format!("--sddl {text:?} is not of the form SERVICE=SDDL")))?;
-    let descriptor = Descriptor::from_sddl(sddl)
-        .map_err(|e| Failure::usage(format!("--sddl for {service}: {e}")).hint("Nothing was written. Correct the string."))?;
+    let descriptor = Descriptor::from_sddl(sddl).map_err(|e| {
+        Failure::usage(format!("--sddl for {service}: {e}")).hint("Nothing was written. Correct the string.")
+    })?;
     Ok((service.to_string(), descriptor))
 }

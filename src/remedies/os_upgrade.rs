@@ -38,7 +38,9 @@ pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> 
         after,
     });
     if request.context.installation.version.build >= 10240 {
-        output.warnings.push("os-upgrade: Windows 10 and later ignore AllowOSUpgrade; it was for the upgrade from 7 and 8.1".into());
+        output.warnings.push(
+            "os-upgrade: Windows 10 and later ignore AllowOSUpgrade; it was for the upgrade from 7 and 8.1".into(),
+        );
     }
     Ok(())
 }

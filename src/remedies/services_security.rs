@@ -58,9 +58,8 @@ pub fn descriptor_changes(context: &Context<'_>, name: &str, given: &Descriptor)
     let mut found_any = false;
     for set in &context.installation.control_sets {
         let service = format!("{}\\Services\\{name}", set.key);
-        let exists = |key: &str| {
-            context.system.key_exists(key).map_err(|e| crate::evidence::hive_failure(HiveName::System, e))
-        };
+        let exists =
+            |key: &str| context.system.key_exists(key).map_err(|e| crate::evidence::hive_failure(HiveName::System, e));
         if !exists(&service)? {
             continue;
         }
@@ -70,12 +69,12 @@ pub fn descriptor_changes(context: &Context<'_>, name: &str, given: &Descriptor)
             changes.push(Change::CreateKey { hive: HiveName::System, key: key.clone() });
         }
         let before = context.value(&key, "Security")?;
-        let base = before
-            .as_ref()
-            .and_then(|v| Descriptor::parse(&v.data).ok())
-            .or_else(|| {
-                context.services().find(|s| s.key.eq_ignore_ascii_case(&service)).and_then(|s| s.expected.row.default_descriptor())
-            });
+        let base = before.as_ref().and_then(|v| Descriptor::parse(&v.data).ok()).or_else(|| {
+            context
+                .services()
+                .find(|s| s.key.eq_ignore_ascii_case(&service))
+                .and_then(|s| s.expected.row.default_descriptor())
+        });
         // SYSTEM owns what nobody is said to own; Windows wants an owner and a group.
         let system = Descriptor::from_sddl("O:SYG:SY")
             .map_err(|e| Failure::usage(format!("reading the built-in owner: {e}")))?;

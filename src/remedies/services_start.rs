@@ -34,9 +34,10 @@ fn reset(context: &Context<'_>, service: &Service, output: &mut Output) -> Resul
     let found = context.value(&service.key, "Start")?;
     let current = found.as_ref().and_then(RegValue::as_dword).and_then(StartType::from_value);
     let healthy = current.is_some_and(|s| row.healthy_starts.contains(&s)) && !row.auto_while_pending;
-    let already = output.changes.iter().any(|c| {
-        matches!(c, Change::SetValue { key, name, .. } if *key == service.key && name == "Start")
-    });
+    let already = output
+        .changes
+        .iter()
+        .any(|c| matches!(c, Change::SetValue { key, name, .. } if *key == service.key && name == "Start"));
     if already || healthy || current == Some(wanted) {
         return Ok(());
     }

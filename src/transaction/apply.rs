@@ -71,7 +71,9 @@ fn prepare(volume: &dyn Volume, plan: &Plan) -> Result<(Prepared, Vec<Backup>)> 
     for name in plan.hives() {
         let file = HiveFile::read(volume, &plan.binding.windows, name)?;
         let bound = plan.binding.hives.get(&name).ok_or_else(|| {
-            Failure::refused(format!("the plan changes the hive {name} but does not say which contents it was made for"))
+            Failure::refused(format!(
+                "the plan changes the hive {name} but does not say which contents it was made for"
+            ))
         })?;
         if file.binding != *bound {
             return Err(Failure::refused(format!(
@@ -111,9 +113,10 @@ fn check_room(volume: &dyn Volume, state: &StateDir<'_>, prepared: &Prepared, ba
     let growth: u64 = prepared
         .hives
         .iter()
-        .map(|h| (h.commit.after().len() as u64).saturating_sub(
-            backups.iter().find(|b| b.name == h.name.file_name()).map_or(0, |b| b.size),
-        ))
+        .map(|h| {
+            (h.commit.after().len() as u64)
+                .saturating_sub(backups.iter().find(|b| b.name == h.name.file_name()).map_or(0, |b| b.size))
+        })
         .sum::<u64>()
         .saturating_add(LOG_ROOM);
     let too_little = |place: &str, need: u64, have: u64| {
@@ -141,9 +144,8 @@ fn begin(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan, id: &str, backu
     state.create(id, plan).doing(|| format!("creating {}", state.shown_folder(id)))?;
     let journal = state.journal_path(id)?;
     for backup in backups {
-        interrupt::check().map_err(|_| {
-            Failure::new(FailureKind::Interrupted, "interrupted; nothing of Windows was changed")
-        })?;
+        interrupt::check()
+            .map_err(|_| Failure::new(FailureKind::Interrupted, "interrupted; nothing of Windows was changed"))?;
         let bytes = volume
             .read(&backup.path, u64::MAX)
             .doing(|| format!("reading {} for its backup", backup.path.display_escaped()))?;
@@ -229,7 +231,9 @@ fn roll_back(
                 .into_kind(FailureKind::Partial)
                 .context("the repair failed part-way; everything that was done has been taken back, and the hives are as they were");
             if noted.is_err() {
-                failure = failure.hint("The journal could not be closed: `history` will show it as unfinished, and `undo` closes it.");
+                failure = failure.hint(
+                    "The journal could not be closed: `history` will show it as unfinished, and `undo` closes it.",
+                );
             }
             failure.hint("Mend the cause and run repair again.")
         }
@@ -250,11 +254,13 @@ fn roll_back(
 ///
 /// # Errors
 /// It was made for another.
-pub fn check_binding(plan: &Plan, installation: &Installation) -> Result<()> {
-    let here = installation.binding(&[]);
+pub fn check_binding(volume: &dyn Volume, plan: &Plan, installation: &Installation) -> Result<()> {
+    let here = installation.binding(volume, &[]);
     let differs = |what: &str, plan: String, here: String| {
-        Failure::refused(format!("the plan was made for another installation: {what} is {here} here and {plan} in the plan"))
-            .hint("A plan is good for the volume it was made on. Run repair here to make one for this volume.")
+        Failure::refused(format!(
+            "the plan was made for another installation: {what} is {here} here and {plan} in the plan"
+        ))
+        .hint("A plan is good for the volume it was made on. Run repair here to make one for this volume.")
     };
     let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "absent".into());
     if plan.binding.windows != here.windows {
@@ -265,6 +271,11 @@ pub fn check_binding(plan: &Plan, installation: &Installation) -> Result<()> {
     }
     if plan.binding.machine != here.machine {
         return Err(differs("MachineGuid", text(&plan.binding.machine), text(&here.machine)));
+    }
+    if let (Some(there), Some(serial)) = (&plan.binding.serial, &here.serial) {
+        if there != serial {
+            return Err(differs("the volume's serial number", there.clone(), serial.clone()));
+        }
     }
     if plan.binding.installed != here.installed {
         let number = |v: Option<u32>| text(&v.map(|n| n.to_string()));

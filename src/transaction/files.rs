@@ -74,11 +74,8 @@ fn unexpected(change: &Change, found: &str) -> Failure {
         }
         _ => "what the plan says".into(),
     };
-    Failure::refused(format!(
-        "{} is not what the plan expects: found {found}, expected {expected}",
-        change.place()
-    ))
-    .hint("The volume has changed since the plan was made. Run diagnose and repair again.")
+    Failure::refused(format!("{} is not what the plan expects: found {found}, expected {expected}", change.place()))
+        .hint("The volume has changed since the plan was made. Run diagnose and repair again.")
 }
 
 /// Makes a change.

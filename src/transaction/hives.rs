@@ -27,8 +27,9 @@ pub(super) fn prepare(plan: &Plan, loaded: LoadedHive) -> Result<PreparedHive> {
     for (_, change) in plan.hive_changes(name) {
         apply_change(&mut hive, change, FileTime(plan.time))?;
     }
-    let commit = Commit::prepare(hive, &logs, log_regime(plan.binding.build), FileTime(plan.time))
-        .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context(format!("preparing the new {name} hive")))?;
+    let commit = Commit::prepare(hive, &logs, log_regime(plan.binding.build), FileTime(plan.time)).map_err(|e| {
+        Failure::from_error(FailureKind::Unreadable, e).context(format!("preparing the new {name} hive"))
+    })?;
     Ok(PreparedHive { name, path, log_paths, recovery: recovery.map(|r| r.commit), commit })
 }
 
@@ -69,7 +70,6 @@ fn apply_change(hive: &mut Hive, change: &Change, now: FileTime) -> Result<()> {
             if inside > 0 {
                 return Err(unexpected(change, &format!("the key holds {inside} values or subkeys"), "an empty key"));
             }
-            drop(registry);
             edit(hive.delete_key(key, now))
         }
         Change::CreateFolder { .. } | Change::RemoveFolder { .. } | Change::Rename { .. } => Ok(()),

@@ -102,11 +102,9 @@ mod tests {
 
     #[test]
     fn a_torn_last_line_is_ignored() {
-        let text = b"{\"step\":\"begin\"}\n{\"step\":\"hive\",\"hive\":\"SYSTEM\",\"state\":\"intended\"}\n{\"step\":\"hi";
-        assert_eq!(
-            parse(text),
-            [Line::Begin, Line::Hive { hive: HiveName::System, state: StepState::Intended }]
-        );
+        let text =
+            b"{\"step\":\"begin\"}\n{\"step\":\"hive\",\"hive\":\"SYSTEM\",\"state\":\"intended\"}\n{\"step\":\"hi";
+        assert_eq!(parse(text), [Line::Begin, Line::Hive { hive: HiveName::System, state: StepState::Intended }]);
         assert!(parse(b"\0\0\0\0").is_empty());
         assert_eq!(parse(b"{\"step\":\"begin\"}\n\0\0\n{\"step\":\"done\"}\n"), [Line::Begin]);
     }

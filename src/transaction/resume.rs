@@ -147,10 +147,7 @@ pub fn position_of(
 }
 
 fn plan_of(record: &Record) -> Result<&Plan> {
-    record
-        .plan
-        .as_ref()
-        .ok_or_else(|| Failure::unreadable(format!("the transaction {} has no plan", record.id)))
+    record.plan.as_ref().ok_or_else(|| Failure::unreadable(format!("the transaction {} has no plan", record.id)))
 }
 
 fn prepare_again(volume: &dyn Volume, state: &StateDir<'_>, record: &Record, plan: &Plan) -> Result<Prepared> {
@@ -198,9 +195,10 @@ fn read_backup(state: &StateDir<'_>, record: &Record, file: &str) -> Result<Opti
     }
     let bytes = state.volume.read(&path, u64::MAX)?;
     let sha256 = sha256_hex(&bytes);
-    let noted = record.journal.iter().any(|line| {
-        matches!(line, Line::Backup { file: f, sha256: s, .. } if f == file && *s == sha256)
-    });
+    let noted = record
+        .journal
+        .iter()
+        .any(|line| matches!(line, Line::Backup { file: f, sha256: s, .. } if f == file && *s == sha256));
     if !noted {
         return Err(Failure::refused(format!("{file} is not the backup that the journal names"))
             .hint("The folder was changed by somebody else; nothing in it is believed."));

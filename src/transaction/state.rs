@@ -184,7 +184,9 @@ impl<'a> StateDir<'a> {
                 "the folder {} is open to others than administrators, so what it says is not believed",
                 self.shown
             ))
-            .hint("If you trust it, make it accessible to administrators only; or name another place with --state-dir."));
+            .hint(
+                "If you trust it, make it accessible to administrators only; or name another place with --state-dir.",
+            ));
         }
         Ok(true)
     }
@@ -247,8 +249,9 @@ impl<'a> StateDir<'a> {
 /// # Errors
 /// Not a plan of this schema, or one that reaches beyond coldmend's fence.
 pub fn parse_plan(bytes: &[u8]) -> Result<Plan> {
-    let plan: Plan = serde_json::from_slice(bytes)
-        .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context("the plan is not one that coldmend wrote"))?;
+    let plan: Plan = serde_json::from_slice(bytes).map_err(|e| {
+        Failure::from_error(FailureKind::Unreadable, e).context("the plan is not one that coldmend wrote")
+    })?;
     if plan.schema != PLAN_SCHEMA {
         return Err(Failure::unreadable(format!(
             "the plan has the schema {:?}; this version reads {PLAN_SCHEMA:?}",
@@ -262,7 +265,5 @@ pub fn parse_plan(bytes: &[u8]) -> Result<Plan> {
 fn number_of(id: &str) -> Option<u32> {
     let (number, rest) = id.split_once('-')?;
     let word = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase());
-    (number.len() >= 4 && word && number.bytes().all(|b| b.is_ascii_digit()))
-        .then(|| number.parse().ok())
-        .flatten()
+    (number.len() >= 4 && word && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok()).flatten()
 }

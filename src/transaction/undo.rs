@@ -61,12 +61,12 @@ pub fn undo_plan(volume: &dyn Volume, installation: &Installation, record: &Reco
         tool: env!("CARGO_PKG_VERSION").into(),
         purpose: Purpose::Undo(record.id.clone()),
         time: now().0,
-        binding: installation.binding(&[]),
+        binding: installation.binding(volume, &[]),
         actions,
         warnings: Vec::new(),
         force_dirty_hive: installation.forced_dirty,
     };
-    plan.binding = installation.binding(&plan.hives());
+    plan.binding = installation.binding(volume, &plan.hives());
     Ok(UndoPlan { plan, conflicts })
 }
 
@@ -118,10 +118,9 @@ impl Builder<'_> {
                 }
                 let (hive, key, name) = (*hive, key.clone(), name.clone());
                 match (before, found) {
-                    (Some(before), found) => self.push(
-                        remedy,
-                        Change::SetValue { hive, key, name, before: found, after: before.clone() },
-                    ),
+                    (Some(before), found) => {
+                        self.push(remedy, Change::SetValue { hive, key, name, before: found, after: before.clone() })
+                    }
                     (None, Some(found)) => self.push(remedy, Change::DeleteValue { hive, key, name, before: found }),
                     (None, None) => {}
                 }
@@ -189,7 +188,12 @@ impl Builder<'_> {
         if left.is_empty() {
             self.push(remedy, Change::DeleteKey { hive, key: key.into() });
         } else {
-            self.conflict(index, place, format!("a key that also holds {}", left.join(", ")), "only what the repair put there");
+            self.conflict(
+                index,
+                place,
+                format!("a key that also holds {}", left.join(", ")),
+                "only what the repair put there",
+            );
         }
         Ok(())
     }

@@ -157,8 +157,10 @@ impl Ui {
     pub fn confirm(&self, question: &str, command: &str) -> Result<bool> {
         self.clear_progress();
         if !io::stdin().is_terminal() {
-            return Err(Failure::refused(format!("{command} asks before it writes, and there is no terminal to ask on"))
-                .hint("Look at the plan (--dry-run), then add --yes."));
+            return Err(Failure::refused(format!(
+                "{command} asks before it writes, and there is no terminal to ask on"
+            ))
+            .hint("Look at the plan (--dry-run), then add --yes."));
         }
         eprint!("{question} Type yes to go on: ");
         let _ = io::stderr().flush();

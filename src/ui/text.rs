@@ -48,7 +48,10 @@ pub fn headline(version: &WindowsVersion) -> String {
     let arch = version.arch.as_deref().unwrap_or("unknown architecture");
     format!(
         "{} (build {}{revision}, {arch}) in {}, control set {}",
-        version.product, version.build, version.path.display_escaped(), version.control_set
+        version.product,
+        version.build,
+        version.path.display_escaped(),
+        version.control_set
     )
 }
 

@@ -83,11 +83,7 @@ pub struct Cause {
 
 impl From<io::Error> for Cause {
     fn from(e: io::Error) -> Self {
-        Cause {
-            kind: e.kind(),
-            code: e.raw_os_error(),
-            text: e.to_string(),
-        }
+        Cause { kind: e.kind(), code: e.raw_os_error(), text: e.to_string() }
     }
 }
 
@@ -132,86 +128,43 @@ pub enum VolumeError {
 
     /// A part of the path that should be a folder is something else.
     #[error("{}: {at} is not a folder but {found}", act(.doing, .path))]
-    NotADirectory {
-        doing: Doing,
-        path: VolPath,
-        at: VolPath,
-        found: Kind,
-    },
+    NotADirectory { doing: Doing, path: VolPath, at: VolPath, found: Kind },
 
     /// Something else than a regular file.
     #[error("{}: it is not a file but {found}", act(.doing, .path))]
-    NotAFile {
-        doing: Doing,
-        path: VolPath,
-        found: Kind,
-    },
+    NotAFile { doing: Doing, path: VolPath, found: Kind },
 
     /// Something else than the link that was expected.
     #[error("{}: it is not a link but {found}", act(.doing, .path))]
-    NotALink {
-        doing: Doing,
-        path: VolPath,
-        found: Kind,
-    },
+    NotALink { doing: Doing, path: VolPath, found: Kind },
 
     /// A symbolic link, junction or other reparse point stands on the path.
     #[error("{}: {link} is a symbolic link or junction, which may lead out of the volume", act(.doing, .path))]
-    LinkOnPath {
-        doing: Doing,
-        path: VolPath,
-        link: VolPath,
-    },
+    LinkOnPath { doing: Doing, path: VolPath, link: VolPath },
 
     /// Another file system is mounted on a part of the path.
     #[error("{}: another file system is mounted at {at}, which is not part of this volume", act(.doing, .path))]
-    OtherFileSystem {
-        doing: Doing,
-        path: VolPath,
-        at: VolPath,
-    },
+    OtherFileSystem { doing: Doing, path: VolPath, at: VolPath },
 
     /// Several entries differ only in case; Windows would see only one of them.
     #[error("{}: several names in {folder} differ only in case ({})", act(.doing, .path), name_list(.names))]
-    Ambiguous {
-        doing: Doing,
-        path: VolPath,
-        folder: VolPath,
-        names: Vec<OsString>,
-    },
+    Ambiguous { doing: Doing, path: VolPath, folder: VolPath, names: Vec<OsString> },
 
     /// A file longer than the caller's limit.
     #[error("{}: it is {len} bytes long, more than the {limit} that are believable here", act(.doing, .path))]
-    TooLarge {
-        doing: Doing,
-        path: VolPath,
-        len: u64,
-        limit: u64,
-    },
+    TooLarge { doing: Doing, path: VolPath, len: u64, limit: u64 },
 
     /// A folder with more entries than [`super::MAX_ENTRIES`].
     #[error("{}: it has more than {limit} entries", act(.doing, .path))]
-    TooManyEntries {
-        doing: Doing,
-        path: VolPath,
-        limit: usize,
-    },
+    TooManyEntries { doing: Doing, path: VolPath, limit: usize },
 
     /// The file has further names (hard links) that may lie outside the volume.
     #[error("{}: the file has {links} names (hard links); writing to it would change it under all of them, wherever they are", act(.doing, .path))]
-    HardLinked {
-        doing: Doing,
-        path: VolPath,
-        links: u64,
-    },
+    HardLinked { doing: Doing, path: VolPath, links: u64 },
 
     /// The name is taken; nothing is ever overwritten.
     #[error("{}: {existing} exists already", act(.doing, .path))]
-    Exists {
-        doing: Doing,
-        path: VolPath,
-        existing: VolPath,
-    },
+    Exists { doing: Doing, path: VolPath, existing: VolPath },
 
     /// A folder would be moved into itself.
     #[error("{}: a folder can't be moved into itself", act(.doing, .path))]
@@ -231,11 +184,7 @@ pub enum VolumeError {
 
     /// The system does not allow it.
     #[error("{}: {cause}", act(.doing, .path))]
-    Denied {
-        doing: Doing,
-        path: VolPath,
-        cause: Cause,
-    },
+    Denied { doing: Doing, path: VolPath, cause: Cause },
 
     /// The volume is mounted read-only.
     #[error("{}: the volume is mounted read-only", act(.doing, .path))]
@@ -260,19 +209,11 @@ pub enum VolumeError {
 
     /// Anything else that the system reports while reading.
     #[error("{}: {cause}", act(.doing, .path))]
-    Unreadable {
-        doing: Doing,
-        path: VolPath,
-        cause: Cause,
-    },
+    Unreadable { doing: Doing, path: VolPath, cause: Cause },
 
     /// Anything else that the system reports while writing.
     #[error("{}: {cause}", act(.doing, .path))]
-    Io {
-        doing: Doing,
-        path: VolPath,
-        cause: Cause,
-    },
+    Io { doing: Doing, path: VolPath, cause: Cause },
 }
 
 impl VolumeError {
@@ -280,14 +221,10 @@ impl VolumeError {
     pub(crate) fn from_io(doing: Doing, path: &VolPath, e: io::Error) -> Self {
         let path = path.clone();
         match e.kind() {
-            io::ErrorKind::NotFound => VolumeError::NotFound {
-                doing,
-                missing: path.clone(),
-                path,
-            },
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => VolumeError::Full { doing, path },
+            io::ErrorKind::NotFound => VolumeError::NotFound { doing, missing: path.clone(), path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                VolumeError::Full { doing, path }
+            }
             io::ErrorKind::ReadOnlyFilesystem => VolumeError::ReadOnly { doing, path },
             io::ErrorKind::AlreadyExists => VolumeError::Exists {
                 existing: match &doing {
@@ -298,69 +235,34 @@ impl VolumeError {
                 path,
             },
             io::ErrorKind::DirectoryNotEmpty => VolumeError::NotEmpty { doing, path },
-            io::ErrorKind::ResourceBusy
-            | io::ErrorKind::ExecutableFileBusy
-            | io::ErrorKind::WouldBlock => VolumeError::Locked { doing, path },
-            io::ErrorKind::PermissionDenied => VolumeError::Denied {
-                doing,
-                path,
-                cause: e.into(),
-            },
+            io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy | io::ErrorKind::WouldBlock => {
+                VolumeError::Locked { doing, path }
+            }
+            io::ErrorKind::PermissionDenied => VolumeError::Denied { doing, path, cause: e.into() },
             _ => match doing {
-                Doing::Listing | Doing::LookingFor | Doing::Reading => VolumeError::Unreadable {
-                    doing,
-                    path,
-                    cause: e.into(),
-                },
-                _ => VolumeError::Io {
-                    doing,
-                    path,
-                    cause: e.into(),
-                },
+                Doing::Listing | Doing::LookingFor | Doing::Reading => {
+                    VolumeError::Unreadable { doing, path, cause: e.into() }
+                }
+                _ => VolumeError::Io { doing, path, cause: e.into() },
             },
         }
     }
 
     /// Tells an error about a place of another volume as one of this: `base` there is `here`.
     /// Errors of finding the way are about what was `wanted`, the others about the thing itself.
-    pub(crate) fn retell(
-        mut self,
-        now: &Doing,
-        wanted: &VolPath,
-        base: &VolPath,
-        here: &VolPath,
-    ) -> Self {
+    pub(crate) fn retell(mut self, now: &Doing, wanted: &VolPath, base: &VolPath, here: &VolPath) -> Self {
         let place = |path: &mut VolPath| *path = path.moved(base, here);
         match &mut self {
-            VolumeError::NotFound {
-                doing,
-                path,
-                missing: at,
-            }
-            | VolumeError::NotADirectory {
-                doing, path, at, ..
-            }
-            | VolumeError::LinkOnPath {
-                doing,
-                path,
-                link: at,
-            }
+            VolumeError::NotFound { doing, path, missing: at }
+            | VolumeError::NotADirectory { doing, path, at, .. }
+            | VolumeError::LinkOnPath { doing, path, link: at }
             | VolumeError::OtherFileSystem { doing, path, at }
-            | VolumeError::Ambiguous {
-                doing,
-                path,
-                folder: at,
-                ..
-            } => {
+            | VolumeError::Ambiguous { doing, path, folder: at, .. } => {
                 *doing = now.clone();
                 *path = wanted.clone();
                 place(at);
             }
-            VolumeError::Exists {
-                doing,
-                path,
-                existing,
-            } => {
+            VolumeError::Exists { doing, path, existing } => {
                 *doing = now.clone();
                 place(path);
                 place(existing);
@@ -416,9 +318,7 @@ impl VolumeError {
             VolumeError::Denied { .. } => ErrorKind::Denied,
             VolumeError::ReadOnly { .. } => ErrorKind::ReadOnly,
             VolumeError::Full { .. } => ErrorKind::Full,
-            VolumeError::NotEmpty { .. }
-            | VolumeError::NotAsExpected { .. }
-            | VolumeError::Io { .. } => ErrorKind::Io,
+            VolumeError::NotEmpty { .. } | VolumeError::NotAsExpected { .. } | VolumeError::Io { .. } => ErrorKind::Io,
         }
     }
 

@@ -68,11 +68,7 @@ fn two_hex_digits(bytes: &[u8]) -> Option<u8> {
     let (Some(&high), Some(&low)) = (bytes.first(), bytes.get(1)) else {
         return None;
     };
-    let digit = |b: u8| {
-        char::from(b)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }
 
@@ -86,9 +82,7 @@ pub fn encode_name(name: &OsStr) -> String {
         for c in chunk.valid().chars() {
             let escape = match c {
                 '\\' | '/' => true,
-                '%' => bytes
-                    .get(at.saturating_add(1)..)
-                    .is_some_and(|rest| two_hex_digits(rest).is_some()),
+                '%' => bytes.get(at.saturating_add(1)..).is_some_and(|rest| two_hex_digits(rest).is_some()),
                 _ => false,
             };
             if escape {

@@ -26,10 +26,7 @@ pub struct BadPath {
 
 impl BadPath {
     fn new(text: impl AsRef<OsStr>, why: &'static str) -> Self {
-        BadPath {
-            text: escape_text(text.as_ref()),
-            why,
-        }
+        BadPath { text: escape_text(text.as_ref()), why }
     }
 }
 
@@ -93,8 +90,7 @@ impl VolPath {
             if name.is_empty() || name == "." {
                 continue;
             }
-            path.push(OsStr::new(name))
-                .map_err(|why| BadPath::new(text, why))?;
+            path.push(OsStr::new(name)).map_err(|why| BadPath::new(text, why))?;
         }
         Ok(path)
     }
@@ -160,9 +156,7 @@ impl VolPath {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (_, names) = self.names.split_last()?;
-        Some(VolPath {
-            names: names.to_vec(),
-        })
+        Some(VolPath { names: names.to_vec() })
     }
 
     /// The last name; `None` for the root.
@@ -185,12 +179,7 @@ impl VolPath {
     /// Whether `prefix` is this path or one of the folders above it; case is ignored, as on NTFS.
     #[must_use]
     pub fn starts_with(&self, prefix: &VolPath) -> bool {
-        self.names.len() >= prefix.names.len()
-            && self
-                .names
-                .iter()
-                .zip(&prefix.names)
-                .all(|(a, b)| same_name(a, b))
+        self.names.len() >= prefix.names.len() && self.names.iter().zip(&prefix.names).all(|(a, b)| same_name(a, b))
     }
 
     /// Whether both name the same place on NTFS, which ignores case.
@@ -202,9 +191,7 @@ impl VolPath {
     /// This path if `from` were called `to`; paths that are not inside `from` (as spelled) stay.
     pub(super) fn moved(&self, from: &VolPath, to: &VolPath) -> VolPath {
         match self.names.strip_prefix(from.names.as_slice()) {
-            Some(rest) => VolPath {
-                names: [to.names.as_slice(), rest].concat(),
-            },
+            Some(rest) => VolPath { names: [to.names.as_slice(), rest].concat() },
             None => self.clone(),
         }
     }
@@ -238,8 +225,7 @@ impl VolPath {
             return Ok(path);
         }
         for encoded in text.split('\\') {
-            let name = decode_name(encoded)
-                .ok_or_else(|| BadPath::new(text, "a name can't be one on this system"))?;
+            let name = decode_name(encoded).ok_or_else(|| BadPath::new(text, "a name can't be one on this system"))?;
             path.push(&name).map_err(|why| BadPath::new(text, why))?;
         }
         Ok(path)

@@ -43,21 +43,10 @@ pub(super) trait Walk {
     ) -> Result<Option<(OsString, Kind)>, VolumeError>;
 
     /// Opens the subfolder `name` of `dir`, as spelled on the volume.
-    fn enter(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &Self::Dir,
-        name: &OsStr,
-    ) -> Result<Self::Dir, VolumeError>;
+    fn enter(&self, doing: &Doing, wanted: &VolPath, dir: &Self::Dir, name: &OsStr) -> Result<Self::Dir, VolumeError>;
 
     /// Opens the folder `dir`.
-    fn open_dir(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &VolPath,
-    ) -> Result<Self::Dir, VolumeError> {
+    fn open_dir(&self, doing: &Doing, wanted: &VolPath, dir: &VolPath) -> Result<Self::Dir, VolumeError> {
         let mut at = self.top(doing)?;
         for name in dir.components() {
             at = match self.lookup(doing, wanted, &at, name)? {
@@ -94,12 +83,7 @@ pub(super) trait Walk {
         let (parent, name) = split(doing, path)?;
         let parent = self.open_dir(doing, path, &parent)?;
         match self.lookup(doing, path, &parent, name)? {
-            Some((name, kind)) => Ok(Located {
-                path: self.place(&parent).child(&name)?,
-                parent,
-                name,
-                kind,
-            }),
+            Some((name, kind)) => Ok(Located { path: self.place(&parent).child(&name)?, parent, name, kind }),
             None => Err(VolumeError::NotFound {
                 doing: doing.clone(),
                 path: path.clone(),
@@ -110,21 +94,13 @@ pub(super) trait Walk {
 
     /// Opens the folder in which `new` is to be created, and makes sure that the name is free.
     /// `wanted` is for messages: the source of a rename, or `new` itself.
-    fn locate_new(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        new: &VolPath,
-    ) -> Result<Located<Self::Dir>, VolumeError> {
+    fn locate_new(&self, doing: &Doing, wanted: &VolPath, new: &VolPath) -> Result<Located<Self::Dir>, VolumeError> {
         let (parent, name) = split(doing, new)?;
         let parent = self.open_dir(doing, wanted, &parent)?;
         match self.lookup(doing, wanted, &parent, name)? {
-            None => Ok(Located {
-                path: self.place(&parent).child(name)?,
-                name: name.to_owned(),
-                parent,
-                kind: Kind::Other,
-            }),
+            None => {
+                Ok(Located { path: self.place(&parent).child(name)?, name: name.to_owned(), parent, kind: Kind::Other })
+            }
             Some((existing, _)) => Err(VolumeError::Exists {
                 doing: doing.clone(),
                 path: wanted.clone(),
@@ -134,18 +110,10 @@ pub(super) trait Walk {
     }
 
     /// Both ends of a rename.
-    fn locate_rename(
-        &self,
-        doing: &Doing,
-        from: &VolPath,
-        to: &VolPath,
-    ) -> Result<BothEnds<Self::Dir>, VolumeError> {
+    fn locate_rename(&self, doing: &Doing, from: &VolPath, to: &VolPath) -> Result<BothEnds<Self::Dir>, VolumeError> {
         let source = self.locate(doing, from)?;
         if to.starts_with(from) && !to.same_place(from) {
-            return Err(VolumeError::IntoItself {
-                doing: doing.clone(),
-                path: from.clone(),
-            });
+            return Err(VolumeError::IntoItself { doing: doing.clone(), path: from.clone() });
         }
         Ok((source, self.locate_new(doing, from, to)?))
     }
@@ -155,10 +123,7 @@ pub(super) trait Walk {
 fn split<'p>(doing: &Doing, path: &'p VolPath) -> Result<(VolPath, &'p OsStr), VolumeError> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => Ok((parent, name)),
-        _ => Err(VolumeError::IsRoot {
-            doing: doing.clone(),
-            path: path.clone(),
-        }),
+        _ => Err(VolumeError::IsRoot { doing: doing.clone(), path: path.clone() }),
     }
 }
 
@@ -174,12 +139,7 @@ pub(super) fn only_one(
     }
     let mut names: Vec<OsString> = several.into_iter().map(|(name, _)| name).collect();
     names.sort();
-    Err(VolumeError::Ambiguous {
-        doing: doing.clone(),
-        path: wanted.clone(),
-        folder: folder.clone(),
-        names,
-    })
+    Err(VolumeError::Ambiguous { doing: doing.clone(), path: wanted.clone(), folder: folder.clone(), names })
 }
 
 /// Bounds a listing.
@@ -187,18 +147,10 @@ pub(super) fn too_many(count: usize, doing: &Doing, path: &VolPath) -> Result<()
     if count < MAX_ENTRIES {
         return Ok(());
     }
-    Err(VolumeError::TooManyEntries {
-        doing: doing.clone(),
-        path: path.clone(),
-        limit: MAX_ENTRIES,
-    })
+    Err(VolumeError::TooManyEntries { doing: doing.clone(), path: path.clone(), limit: MAX_ENTRIES })
 }
 
 /// Something else than the regular file that was expected.
 pub(super) fn not_a_file(doing: &Doing, path: &VolPath, found: Kind) -> VolumeError {
-    VolumeError::NotAFile {
-        doing: doing.clone(),
-        path: path.clone(),
-        found,
-    }
+    VolumeError::NotAFile { doing: doing.clone(), path: path.clone(), found }
 }

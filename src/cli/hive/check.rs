@@ -22,7 +22,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let file = HiveOnDisk::read(&arguments.hive.hive)?;
     let dirty = BaseBlock::parse(&file.bytes).is_some_and(|b| !b.is_clean());
-    let recovered = (dirty && !arguments.no_replay).then(|| Hive::recover(file.bytes.clone(), &file.logs)).and_then(Result::ok);
+    let recovered =
+        (dirty && !arguments.no_replay).then(|| Hive::recover(file.bytes.clone(), &file.logs)).and_then(Result::ok);
     let (report, replayed): (CheckReport, bool) = match &recovered {
         Some(recovered) => (recovered.hive.check(), true),
         None => (check_bytes(&file.bytes), false),

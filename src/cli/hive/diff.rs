@@ -32,7 +32,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let (after_file, after) = open(ui, &HiveArguments { hive: arguments.after.clone() })?;
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
     let doing = engine("comparing");
-    let text = regfile::diff(&before.root().map_err(&doing)?, &after.root().map_err(&doing)?, &naming).map_err(&doing)?;
+    let text =
+        regfile::diff(&before.root().map_err(&doing)?, &after.root().map_err(&doing)?, &naming).map_err(&doing)?;
     if let Some(text) = &text {
         super::export::write(ui, arguments.output.as_deref(), text)?;
     }

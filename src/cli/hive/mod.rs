@@ -99,7 +99,9 @@ fn engine(doing: &str) -> impl Fn(coldmend_hives::HiveError) -> Failure + '_ {
 fn resolve(hive: &Hive, path: &str) -> Result<String> {
     let path = path.strip_prefix('\\').unwrap_or(path);
     let (first, rest) = path.split_once('\\').map_or((path, ""), |(f, r)| (f, r));
-    if !first.eq_ignore_ascii_case("CurrentControlSet") || hive.find_key(first).map_err(engine("looking for a key"))?.is_some() {
+    if !first.eq_ignore_ascii_case("CurrentControlSet")
+        || hive.find_key(first).map_err(engine("looking for a key"))?.is_some()
+    {
         return Ok(path.to_string());
     }
     let select = hive.find_key("Select").map_err(engine("reading Select"))?;
@@ -117,7 +119,7 @@ fn resolve(hive: &Hive, path: &str) -> Result<String> {
 
 /// The key at `path`.
 fn key<'h>(hive: &'h Hive, path: &str) -> Result<KeyRef<'h>> {
-    hive.find_key(path)
-        .map_err(engine("looking for a key"))?
-        .ok_or_else(|| Failure::usage(format!("there is no key {path:?}")).hint("`coldmend hive ls` shows what is there."))
+    hive.find_key(path).map_err(engine("looking for a key"))?.ok_or_else(|| {
+        Failure::usage(format!("there is no key {path:?}")).hint("`coldmend hive ls` shows what is there.")
+    })
 }

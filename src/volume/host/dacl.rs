@@ -85,15 +85,8 @@ fn descriptor(control: u16, revision: u8, aces: &[Vec<u8>]) -> Option<Vec<u8>> {
 
 /// The descriptor of coldmend's own folder (inherited by what is inside) or of a file in it.
 pub fn administrators_only(folder: bool) -> Vec<u8> {
-    let flags = if folder {
-        OBJECT_INHERIT | CONTAINER_INHERIT
-    } else {
-        0
-    };
-    let aces = [
-        ace(0, flags, FULL_ACCESS, &SYSTEM),
-        ace(0, flags, FULL_ACCESS, &ADMINISTRATORS),
-    ];
+    let flags = if folder { OBJECT_INHERIT | CONTAINER_INHERIT } else { 0 };
+    let aces = [ace(0, flags, FULL_ACCESS, &SYSTEM), ace(0, flags, FULL_ACCESS, &ADMINISTRATORS)];
     descriptor(SE_DACL_PROTECTED, 2, &aces).unwrap_or_default() // two entries are not too large
 }
 
@@ -104,11 +97,7 @@ pub fn inherited(parent: &[u8], folder: bool) -> Option<Vec<u8>> {
     for (kind, flags, place) in aces(parent)? {
         let raw = parent.get(place)?;
         let again = flags & (OBJECT_INHERIT | CONTAINER_INHERIT);
-        let applies = if folder {
-            flags & CONTAINER_INHERIT != 0
-        } else {
-            flags & OBJECT_INHERIT != 0
-        };
+        let applies = if folder { flags & CONTAINER_INHERIT != 0 } else { flags & OBJECT_INHERIT != 0 };
         let goes_on = folder && again != 0 && flags & NO_PROPAGATE == 0;
         let with_flags = |flags: u8| {
             let mut copy = raw.to_vec();
@@ -255,10 +244,8 @@ mod tests {
              0003 1800 ff011f00 01020000000000052000000020020000 \
              01020000000000052000000020020000 010100000000000512000000";
         let hex: String = expected.split_whitespace().collect();
-        let bytes: Vec<u8> = (0..hex.len())
-            .step_by(2)
-            .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
-            .collect();
+        let bytes: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
         assert_eq!(administrators_only(true), bytes);
     }
 
@@ -310,11 +297,7 @@ mod tests {
         )
         .unwrap();
         let entries = |sd: &[u8]| -> Vec<Vec<u8>> {
-            aces(sd)
-                .unwrap()
-                .into_iter()
-                .map(|(_, _, place)| sd[place].to_vec())
-                .collect()
+            aces(sd).unwrap().into_iter().map(|(_, _, place)| sd[place].to_vec()).collect()
         };
         let file = inherited(&parent, false).unwrap();
         assert_eq!(

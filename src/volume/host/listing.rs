@@ -30,9 +30,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     fn settled(&self, now: SystemTime) -> bool {
-        self.times
-            .iter()
-            .all(|t| now.duration_since(*t).is_ok_and(|age| age > SETTLED))
+        self.times.iter().all(|t| now.duration_since(*t).is_ok_and(|age| age > SETTLED))
     }
 }
 
@@ -48,10 +46,7 @@ impl Index {
         let count = entries.len();
         let mut names: HashMap<FoldedName, Vec<(OsString, Kind)>> = HashMap::with_capacity(count);
         for entry in entries {
-            names
-                .entry(FoldedName::new(&entry.name))
-                .or_default()
-                .push((entry.name, entry.kind));
+            names.entry(FoldedName::new(&entry.name)).or_default().push((entry.name, entry.kind));
         }
         Index { names, count }
     }
@@ -71,10 +66,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn get(&self, folder: &VolPath, stamp: &Stamp) -> Option<&Index> {
-        self.folders
-            .get(folder)
-            .filter(|(read, _)| read == stamp)
-            .map(|(_, index)| index)
+        self.folders.get(folder).filter(|(read, _)| read == stamp).map(|(_, index)| index)
     }
 
     /// Keeps `index` of a folder that had `stamp` before it was read.
@@ -103,19 +95,13 @@ mod tests {
     use super::*;
 
     fn index(names: &[&str]) -> Index {
-        let entry = |name: &&str| Entry {
-            name: name.into(),
-            kind: Kind::File,
-        };
+        let entry = |name: &&str| Entry { name: name.into(), kind: Kind::File };
         Index::new(names.iter().map(entry).collect())
     }
 
     fn stamp(id: u64, age: Duration) -> Stamp {
         let time = SystemTime::now().checked_sub(age).unwrap();
-        Stamp {
-            id: (1, id),
-            times: [time, time],
-        }
+        Stamp { id: (1, id), times: [time, time] }
     }
 
     #[test]
@@ -138,12 +124,8 @@ mod tests {
         assert_eq!(kept.get(&FoldedName::new("B".as_ref())).len(), 1);
         assert!(kept.get(&FoldedName::new("c".as_ref())).is_empty());
         assert!(cache.get(&VolPath::root(), &old).is_none());
-        assert!(cache
-            .get(&folder, &stamp(2, Duration::from_secs(60)))
-            .is_none());
-        assert!(cache
-            .get(&folder, &stamp(1, Duration::from_secs(61)))
-            .is_none());
+        assert!(cache.get(&folder, &stamp(2, Duration::from_secs(60))).is_none());
+        assert!(cache.get(&folder, &stamp(1, Duration::from_secs(61))).is_none());
         cache.clear();
         assert!(cache.get(&folder, &old).is_none());
     }

@@ -85,17 +85,10 @@ impl HostVolume {
             Ok((root, mount))
         };
         match open() {
-            Ok((root, mount)) => Ok(HostVolume {
-                root,
-                given,
-                mount,
-                cache: Mutex::default(),
-                whole_ntfs: OnceLock::new(),
-            }),
-            Err(e) => Err(VolumeError::Open {
-                host: given,
-                cause: e.into(),
-            }),
+            Ok((root, mount)) => {
+                Ok(HostVolume { root, given, mount, cache: Mutex::default(), whole_ntfs: OnceLock::new() })
+            }
+            Err(e) => Err(VolumeError::Open { host: given, cause: e.into() }),
         }
     }
 
@@ -143,19 +136,14 @@ impl HostVolume {
         }
         let file = file.into_std();
         if sys::mount_id(&file).map_err(&io)? != self.mount {
-            return Err(VolumeError::OtherFileSystem {
-                doing: doing.clone(),
-                path: path.clone(),
-                at: at.path.clone(),
-            });
+            return Err(VolumeError::OtherFileSystem { doing: doing.clone(), path: path.clone(), at: at.path.clone() });
         }
         drop(io);
         Ok((file, meta, at))
     }
 
     fn open_for_reading(&self, path: &VolPath) -> Result<(File, u64, VolPath), VolumeError> {
-        let (file, meta, at) =
-            self.open_file(&Doing::Reading, path, OpenOptions::new().read(true))?;
+        let (file, meta, at) = self.open_file(&Doing::Reading, path, OpenOptions::new().read(true))?;
         Ok((file, meta.len(), at.path))
     }
 
@@ -170,10 +158,7 @@ impl HostVolume {
         if links <= 1 || !meta.is_file() {
             return 1;
         }
-        let whole_ntfs = || {
-            self.mount_info()
-                .is_some_and(|m| m.is_ntfs && m.target_is_mount_root)
-        };
+        let whole_ntfs = || self.mount_info().is_some_and(|m| m.is_ntfs && m.target_is_mount_root);
         if *self.whole_ntfs.get_or_init(whole_ntfs) {
             1
         } else {
@@ -187,10 +172,7 @@ impl Walk for HostVolume {
 
     fn top(&self, doing: &Doing) -> Result<OpenDir, VolumeError> {
         let path = VolPath::root();
-        Ok(OpenDir {
-            dir: self.root.try_clone().map_err(Self::io(doing, &path))?,
-            path,
-        })
+        Ok(OpenDir { dir: self.root.try_clone().map_err(Self::io(doing, &path))?, path })
     }
 
     fn place<'d>(&self, dir: &'d OpenDir) -> &'d VolPath {
@@ -220,25 +202,12 @@ impl Walk for HostVolume {
         picked
     }
 
-    fn enter(
-        &self,
-        doing: &Doing,
-        wanted: &VolPath,
-        dir: &OpenDir,
-        name: &OsStr,
-    ) -> Result<OpenDir, VolumeError> {
+    fn enter(&self, doing: &Doing, wanted: &VolPath, dir: &OpenDir, name: &OsStr) -> Result<OpenDir, VolumeError> {
         let path = dir.path.child(name)?;
-        let opened = dir
-            .dir
-            .open_dir_nofollow(name)
-            .map_err(Self::io(doing, &path))?;
+        let opened = dir.dir.open_dir_nofollow(name).map_err(Self::io(doing, &path))?;
         let mount = sys::mount_id(&opened).map_err(Self::io(doing, &path))?;
         if mount != self.mount {
-            return Err(VolumeError::OtherFileSystem {
-                doing: doing.clone(),
-                path: wanted.clone(),
-                at: path,
-            });
+            return Err(VolumeError::OtherFileSystem { doing: doing.clone(), path: wanted.clone(), at: path });
         }
         Ok(OpenDir { dir: opened, path })
     }
@@ -263,16 +232,10 @@ impl Volume for HostVolume {
         } else {
             let at = match self.locate(&doing, path) {
                 Ok(at) => at,
-                Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => {
-                    return Ok(None)
-                }
+                Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => return Ok(None),
                 Err(e) => return Err(e),
             };
-            let meta = at
-                .parent
-                .dir
-                .symlink_metadata(&at.name)
-                .map_err(Self::io(&doing, &at.path))?;
+            let meta = at.parent.dir.symlink_metadata(&at.name).map_err(Self::io(&doing, &at.path))?;
             (meta, at.path)
         };
         let kind = kind_of(&meta);
@@ -281,27 +244,18 @@ impl Volume for HostVolume {
             kind,
             len: if kind == Kind::File { meta.len() } else { 0 },
             links: self.outside_links(&meta),
-            modified: meta
-                .modified()
-                .ok()
-                .map(cap_std::time::SystemTime::into_std),
+            modified: meta.modified().ok().map(cap_std::time::SystemTime::into_std),
         }))
     }
 
     fn read(&self, path: &VolPath, limit: u64) -> Result<Vec<u8>, VolumeError> {
         let (file, len, real) = self.open_for_reading(path)?;
-        let too_large = |len| VolumeError::TooLarge {
-            doing: Doing::Reading,
-            path: real.clone(),
-            len,
-            limit,
-        };
+        let too_large = |len| VolumeError::TooLarge { doing: Doing::Reading, path: real.clone(), len, limit };
         if len > limit {
             return Err(too_large(len));
         }
         // One byte more than it claims, to see a file that grows; the limit holds all the same.
-        let data = storage::read_up_to(&file, len.saturating_add(1))
-            .map_err(Self::io(&Doing::Reading, &real))?;
+        let data = storage::read_up_to(&file, len.saturating_add(1)).map_err(Self::io(&Doing::Reading, &real))?;
         match u64::try_from(data.len()) {
             Ok(got) if got <= limit => Ok(data),
             _ => Err(too_large(file.metadata().map_or(len, |m| m.len()))),
@@ -317,11 +271,7 @@ impl Volume for HostVolume {
         let doing = Doing::Reading;
         let at = self.locate(&doing, path)?;
         if at.kind != Kind::Link {
-            return Err(VolumeError::NotALink {
-                doing,
-                path: at.path,
-                found: at.kind,
-            });
+            return Err(VolumeError::NotALink { doing, path: at.path, found: at.kind });
         }
         let target = at.parent.dir.read_link_contents(&at.name);
         let target = target.map_err(Self::io(&doing, &at.path))?;
@@ -333,8 +283,7 @@ impl Volume for HostVolume {
     }
 
     fn writable(&self) -> Result<Writability, VolumeError> {
-        let read_only = sys::is_read_only(&self.root)
-            .map_err(Self::io(&Doing::AskingMount, &VolPath::root()))?;
+        let read_only = sys::is_read_only(&self.root).map_err(Self::io(&Doing::AskingMount, &VolPath::root()))?;
         if !read_only {
             return Ok(Writability::ReadWrite);
         }
@@ -355,9 +304,7 @@ impl Volume for HostVolume {
     }
 
     fn serial(&self) -> Option<u64> {
-        self.mount_info()
-            .filter(|mount| mount.is_ntfs)
-            .and_then(|mount| sys::ntfs_serial(&mount.source))
+        self.mount_info().filter(|mount| mount.is_ntfs).and_then(|mount| sys::ntfs_serial(&mount.source))
     }
 
     fn is_running_system(&self) -> bool {
@@ -370,18 +317,11 @@ impl Volume for HostVolume {
         let (file, meta, at) = self.open_file(&doing, path, &options)?;
         let links = self.outside_links(&meta);
         if links > 1 {
-            return Err(VolumeError::HardLinked {
-                doing,
-                path: at.path,
-                links,
-            });
+            return Err(VolumeError::HardLinked { doing, path: at.path, links });
         }
         match sys::lock(&file) {
             Ok(true) => Ok(Box::new(HostStorage::new(file))),
-            Ok(false) => Err(VolumeError::Locked {
-                doing,
-                path: at.path,
-            }),
+            Ok(false) => Err(VolumeError::Locked { doing, path: at.path }),
             Err(e) => Err(VolumeError::from_io(doing, &at.path, e)),
         }
     }
@@ -395,8 +335,8 @@ impl Volume for HostVolume {
         self.forget();
         let finish = || -> Result<Protected, VolumeError> {
             let new = self.enter(&doing, path, &parent, name)?;
-            let protected = sys::protect_dir(&parent.dir, &new.dir, protection)
-                .map_err(Self::io(&Doing::Protecting, &real))?;
+            let protected =
+                sys::protect_dir(&parent.dir, &new.dir, protection).map_err(Self::io(&Doing::Protecting, &real))?;
             Self::sync(&doing, &new)?;
             Self::sync(&doing, &parent)?;
             Ok(protected)
@@ -411,9 +351,8 @@ impl Volume for HostVolume {
         let doing = Doing::Protecting;
         let at = self.locate(&doing, dir)?;
         let opened = self.open_dir(&doing, dir, dir)?;
-        let protected =
-            sys::protect_dir(&at.parent.dir, &opened.dir, Protection::AdministratorsOnly)
-                .map_err(Self::io(&doing, &at.path))?;
+        let protected = sys::protect_dir(&at.parent.dir, &opened.dir, Protection::AdministratorsOnly)
+            .map_err(Self::io(&doing, &at.path))?;
         Self::sync(&doing, &opened)?;
         Ok(protected)
     }
@@ -451,9 +390,7 @@ impl Volume for HostVolume {
             file.sync_all()
         };
         let mut write = write;
-        let written = write()
-            .map_err(&io)
-            .and_then(|()| Self::sync(&doing, &parent));
+        let written = write().map_err(&io).and_then(|()| Self::sync(&doing, &parent));
         written.inspect_err(|_| {
             let _ = parent.dir.remove_file(name);
         })
@@ -465,11 +402,7 @@ impl Volume for HostVolume {
         let (mut file, meta, at) = self.open_file(&doing, path, &options)?;
         let links = self.outside_links(&meta);
         if links > 1 {
-            return Err(VolumeError::HardLinked {
-                doing,
-                path: at.path,
-                links,
-            });
+            return Err(VolumeError::HardLinked { doing, path: at.path, links });
         }
         let io = Self::io(&doing, &at.path);
         let before = meta.len();
@@ -491,8 +424,7 @@ impl Volume for HostVolume {
         };
         let before = stat(&source.parent, &source.name)?;
         self.forget();
-        sys::rename(&source.parent.dir, &source.name, &new.parent.dir, &new.name)
-            .map_err(Self::io(&doing, from))?;
+        sys::rename(&source.parent.dir, &source.name, &new.parent.dir, &new.name).map_err(Self::io(&doing, from))?;
         self.forget();
         // Look: it is there, it is the same thing, and the old name is gone.
         let after = stat(&new.parent, &new.name)?;
@@ -507,11 +439,7 @@ impl Volume for HostVolume {
             None
         };
         if let Some(found) = wrong {
-            return Err(VolumeError::NotAsExpected {
-                doing,
-                path: from.clone(),
-                found,
-            });
+            return Err(VolumeError::NotAsExpected { doing, path: from.clone(), found });
         }
         // The new name first: if power fails in between, better two names than none.
         Self::sync(&doing, &new.parent)?;
@@ -538,18 +466,10 @@ impl Volume for HostVolume {
         let doing = Doing::RemovingFolder;
         let at = self.locate(&doing, path)?;
         if at.kind != Kind::Dir {
-            return Err(VolumeError::NotADirectory {
-                doing,
-                path: path.clone(),
-                at: at.path,
-                found: at.kind,
-            });
+            return Err(VolumeError::NotADirectory { doing, path: path.clone(), at: at.path, found: at.kind });
         }
         self.forget();
-        at.parent
-            .dir
-            .remove_dir(&at.name)
-            .map_err(Self::io(&doing, &at.path))?;
+        at.parent.dir.remove_dir(&at.name).map_err(Self::io(&doing, &at.path))?;
         self.forget();
         Self::sync(&doing, &at.parent)
     }

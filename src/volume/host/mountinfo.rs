@@ -65,15 +65,7 @@ pub(super) fn parse_line(line: &[u8]) -> Option<Mount> {
     let fs_type = text(fields.next()?);
     let source = path(fields.next()?);
     let super_options = fields.next().map(text).unwrap_or_default();
-    Some(Mount {
-        id,
-        device,
-        root,
-        mount_point,
-        fs_type,
-        source,
-        options: format!("{options},{super_options}"),
-    })
+    Some(Mount { id, device, root, mount_point, fs_type, source, options: format!("{options},{super_options}") })
 }
 
 #[cfg(test)]
@@ -83,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_line_with_escapes() {
-        let line = b"93 1 8:1 / /media/My\\040Disk\\134x rw,relatime shared:5 master:2 - fuseblk /dev/sda\\0111 rw,user_id=0";
+        let line =
+            b"93 1 8:1 / /media/My\\040Disk\\134x rw,relatime shared:5 master:2 - fuseblk /dev/sda\\0111 rw,user_id=0";
         let mount = parse_line(line).unwrap();
         assert_eq!(mount.id, 93);
         assert_eq!(mount.device, (8, 1));
@@ -95,12 +88,7 @@ mod tests {
 
     #[test]
     fn other_lines_are_refused() {
-        for line in [
-            &b""[..],
-            b"93",
-            b"x 1 8:1 / / rw - ext4 /dev/x rw",
-            b"93 1 8:1 / / rw ext4 /dev/x rw",
-        ] {
+        for line in [&b""[..], b"93", b"x 1 8:1 / / rw - ext4 /dev/x rw", b"93 1 8:1 / / rw ext4 /dev/x rw"] {
             assert_eq!(parse_line(line), None);
         }
     }

@@ -44,10 +44,7 @@ fn too_far() -> io::Error {
 pub(super) fn read_some(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     let mut done = 0usize;
     while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        let at = u64::try_from(done)
-            .ok()
-            .and_then(|d| offset.checked_add(d))
-            .ok_or_else(too_far)?;
+        let at = u64::try_from(done).ok().and_then(|d| offset.checked_add(d)).ok_or_else(too_far)?;
         match read_once(file, at, rest) {
             Ok(0) => break,
             Ok(n) => done = done.saturating_add(n),
@@ -63,8 +60,7 @@ pub(super) fn read_up_to(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
     // What the file claims was checked against the caller's limit; if memory is short, say so.
     let expected = usize::try_from(limit).map_err(|_| too_far())?;
-    data.try_reserve_exact(expected)
-        .map_err(|e| io::Error::new(io::ErrorKind::OutOfMemory, e))?;
+    data.try_reserve_exact(expected).map_err(|e| io::Error::new(io::ErrorKind::OutOfMemory, e))?;
     file.take(limit).read_to_end(&mut data)?;
     Ok(data)
 }
@@ -85,10 +81,7 @@ impl Storage for HostStorage {
     fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut done = 0usize;
         while let Some(rest) = data.get(done..).filter(|rest| !rest.is_empty()) {
-            let at = u64::try_from(done)
-                .ok()
-                .and_then(|d| offset.checked_add(d))
-                .ok_or_else(too_far)?;
+            let at = u64::try_from(done).ok().and_then(|d| offset.checked_add(d)).ok_or_else(too_far)?;
             match write_once(&self.file, at, rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done = done.saturating_add(n),

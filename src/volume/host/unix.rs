@@ -80,19 +80,12 @@ pub(super) fn stamp(dir: &Dir) -> io::Result<Stamp> {
         let base = std::time::UNIX_EPOCH;
         let nanos = std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
         let whole = std::time::Duration::from_secs(seconds.unsigned_abs());
-        let moment = if seconds < 0 {
-            base.checked_sub(whole)
-        } else {
-            base.checked_add(whole)
-        };
+        let moment = if seconds < 0 { base.checked_sub(whole) } else { base.checked_add(whole) };
         moment.and_then(|m| m.checked_add(nanos)).unwrap_or(base)
     };
     Ok(Stamp {
         id: (meta.dev(), meta.ino()),
-        times: [
-            time(meta.mtime(), meta.mtime_nsec()),
-            time(meta.ctime(), meta.ctime_nsec()),
-        ],
+        times: [time(meta.mtime(), meta.mtime_nsec()), time(meta.ctime(), meta.ctime_nsec())],
     })
 }
 
@@ -106,9 +99,7 @@ const NOATIME: OFlags = OFlags::empty();
 /// on Linux, `O_PATH`).
 fn reopen(dir: &Dir) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let open = |extra: OFlags| {
-        retry_on_intr(|| rustix::fs::openat(dir, c".", flags | extra, Mode::empty()))
-    };
+    let open = |extra: OFlags| retry_on_intr(|| rustix::fs::openat(dir, c".", flags | extra, Mode::empty()));
     let opened = match open(NOATIME) {
         Err(Errno::PERM) => open(OFlags::empty()),
         other => other,
@@ -135,13 +126,8 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
         let name: OsString = OsStr::from_bytes(name).to_owned();
         let file_type = match entry.file_type() {
             FileType::Unknown => {
-                let stat = retry_on_intr(|| {
-                    rustix::fs::statat(
-                        dir,
-                        &name,
-                        AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
-                    )
-                });
+                let stat =
+                    retry_on_intr(|| rustix::fs::statat(dir, &name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT));
                 match stat {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                     Err(Errno::NOENT) => continue, // gone meanwhile
@@ -163,11 +149,7 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
 
 /// Opens a file without waiting (a pipe that was put in its place) and, where allowed, without
 /// touching its access time. A file that is created is for its owner only.
-pub(super) fn open_quietly(
-    dir: &Dir,
-    name: &OsStr,
-    options: &mut OpenOptions,
-) -> io::Result<cap_std::fs::File> {
+pub(super) fn open_quietly(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<cap_std::fs::File> {
     let mut open = |extra: OFlags| {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY | extra;
         // The bits of open flags are an i32 to the standard library, an u32 to rustix.
@@ -214,10 +196,7 @@ pub(super) fn is_read_only(dir: &Dir) -> io::Result<bool> {
 pub(super) fn mount_info(dir: &Dir) -> Option<MountInfo> {
     let (id, top) = statx_mount(dir).ok()?;
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
-    let mount = table
-        .split(|b| *b == b'\n')
-        .filter_map(super::mountinfo::parse_line)
-        .find(|m| m.id == id)?;
+    let mount = table.split(|b| *b == b'\n').filter_map(super::mountinfo::parse_line).find(|m| m.id == id)?;
     Some(MountInfo {
         is_ntfs: is_ntfs(dir),
         fs_type: mount.fs_type,
@@ -240,11 +219,8 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
 pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
     use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
     let nonblock = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let device = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblock.bits().cast_signed())
-        .open(source)
-        .ok()?;
+    let device =
+        std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits().cast_signed()).open(source).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&device).ok()?.st_mode);
     if !matches!(kind, FileType::BlockDevice | FileType::RegularFile) {
         return None;
@@ -279,9 +255,7 @@ pub(super) fn rename(from_dir: &Dir, from: &OsStr, to_dir: &Dir, to: &OsStr) -> 
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::RenameFlags;
-        match retry_on_intr(|| {
-            rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE)
-        }) {
+        match retry_on_intr(|| rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE)) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             other => return Ok(other?),
         }
@@ -291,9 +265,7 @@ pub(super) fn rename(from_dir: &Dir, from: &OsStr, to_dir: &Dir, to: &OsStr) -> 
         Err(e) => return Err(e.into()),
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
     }
-    Ok(retry_on_intr(|| {
-        rustix::fs::renameat(from_dir, from, to_dir, to)
-    })?)
+    Ok(retry_on_intr(|| rustix::fs::renameat(from_dir, from, to_dir, to))?)
 }
 
 pub(super) fn create_dir(dir: &Dir, name: &OsStr, protection: Protection) -> io::Result<()> {
@@ -342,11 +314,7 @@ fn give_descriptor(
     folder: bool,
     asked: bool,
 ) -> io::Result<bool> {
-    let above = reopen(parent)
-        .ok()
-        .and_then(descriptor)
-        .map(|(_, sd)| sd)
-        .unwrap_or_default();
+    let above = reopen(parent).ok().and_then(descriptor).map(|(_, sd)| sd).unwrap_or_default();
     let closed = dacl::lets_only_administrators_in(&above);
     let from_above = dacl::inherited(&above, folder);
     let sd = match from_above {
@@ -361,11 +329,7 @@ fn give_descriptor(
 }
 
 /// Protects the folder `dir`, new or not, in `parent`, and says what was achieved.
-pub(super) fn protect_dir(
-    parent: &Dir,
-    dir: &Dir,
-    protection: Protection,
-) -> io::Result<Protected> {
+pub(super) fn protect_dir(parent: &Dir, dir: &Dir, protection: Protection) -> io::Result<Protected> {
     let fd = reopen(dir)?;
     let asked = protection == Protection::AdministratorsOnly;
     if let Some((attribute, _)) = descriptor(&fd) {
@@ -392,10 +356,7 @@ pub(super) fn protect_file(parent: &Dir, file: &File) -> io::Result<()> {
     };
     let done = give_descriptor(parent, file, attribute, false, false)?;
     if !done && self::protection(parent, None)? == Protected::Dacl {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "the file can't be restricted to administrators",
-        ));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file can't be restricted to administrators"));
     }
     Ok(())
 }
@@ -418,17 +379,9 @@ pub(super) fn protection(dir: &Dir, name: Option<&OsStr>) -> io::Result<Protecte
     };
     if let Some((_, sd)) = descriptor(&fd) {
         // On NTFS the permission bits are made up by the driver, and Windows does not know them.
-        return Ok(if dacl::lets_only_administrators_in(&sd) {
-            Protected::Dacl
-        } else {
-            Protected::Plain
-        });
+        return Ok(if dacl::lets_only_administrators_in(&sd) { Protected::Dacl } else { Protected::Plain });
     }
     let owner = meta.uid();
     let trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
-    Ok(if trusted && meta.permissions().mode() & 0o077 == 0 {
-        Protected::Mode
-    } else {
-        Protected::Plain
-    })
+    Ok(if trusted && meta.permissions().mode() & 0o077 == 0 { Protected::Mode } else { Protected::Plain })
 }

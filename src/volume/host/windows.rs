@@ -57,10 +57,7 @@ pub(super) fn links(_: &Metadata) -> u64 {
 pub(super) fn stamp(_: &Dir) -> io::Result<Stamp> {
     // NTFS need not change a folder's times at once; never the same, so nothing is kept.
     let now = std::time::SystemTime::now();
-    Ok(Stamp {
-        id: (0, 0),
-        times: [now, now],
-    })
+    Ok(Stamp { id: (0, 0), times: [now, now] })
 }
 
 pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry>, VolumeError> {
@@ -70,20 +67,13 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
         let entry = entry.map_err(io)?;
         too_many(entries.len(), doing, path)?;
         let meta = entry.metadata().map_err(io)?;
-        entries.push(Entry {
-            name: entry.file_name(),
-            kind: super::kind_of(&meta),
-        });
+        entries.push(Entry { name: entry.file_name(), kind: super::kind_of(&meta) });
     }
     Ok(entries)
 }
 
 /// Opens a file; others may read it meanwhile, and not write.
-pub(super) fn open_quietly(
-    dir: &Dir,
-    name: &OsStr,
-    options: &mut OpenOptions,
-) -> io::Result<cap_std::fs::File> {
+pub(super) fn open_quietly(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<cap_std::fs::File> {
     options.share_mode(FILE_SHARE_READ);
     dir.open_with(name, options)
 }
@@ -115,9 +105,7 @@ pub(super) fn ntfs_serial(_: &Path) -> Option<u64> {
 pub(super) fn is_running_system(given: &Path) -> bool {
     let drive = |path: &Path| match path.components().next() {
         Some(Component::Prefix(prefix)) => match prefix.kind() {
-            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => {
-                Some(letter.to_ascii_uppercase())
-            }
+            Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => Some(letter.to_ascii_uppercase()),
             _ => None,
         },
         _ => None,

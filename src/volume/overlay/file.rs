@@ -44,10 +44,7 @@ impl FileNode {
     /// A file of the volume below that is about to be changed.
     pub(super) fn over(path: VolPath, found: &Found) -> SharedFile {
         Rc::new(RefCell::new(FileNode {
-            origin: Origin::Below {
-                path,
-                valid: found.len,
-            },
+            origin: Origin::Below { path, valid: found.len },
             len: found.len,
             pages: BTreeMap::new(),
             locked: false,
@@ -90,22 +87,11 @@ impl FileNode {
     }
 
     pub(super) fn found(&self, path: VolPath) -> Found {
-        Found {
-            path,
-            kind: Kind::File,
-            len: self.len,
-            links: 1,
-            modified: self.modified,
-        }
+        Found { path, kind: Kind::File, len: self.len, links: 1, modified: self.modified }
     }
 
     /// Fills `buf` from `offset` on as far as the file goes; returns how much that was.
-    pub(super) fn read_at(
-        &self,
-        base: &dyn Volume,
-        offset: u64,
-        buf: &mut [u8],
-    ) -> Result<usize, VolumeError> {
+    pub(super) fn read_at(&self, base: &dyn Volume, offset: u64, buf: &mut [u8]) -> Result<usize, VolumeError> {
         let left = self.len.saturating_sub(offset);
         let count = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
         let Some(buf) = buf.get_mut(..count) else {
@@ -140,19 +126,12 @@ impl FileNode {
     /// Whether every page that holds a part of `count` bytes at `offset` is changed.
     fn covers(&self, offset: u64, count: usize) -> bool {
         let first = offset / PAGE_U64;
-        let end = offset
-            .saturating_add(u64::try_from(count).unwrap_or(u64::MAX))
-            .div_ceil(PAGE_U64);
+        let end = offset.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)).div_ceil(PAGE_U64);
         u64::try_from(self.pages.range(first..end).count()) == Ok(end.saturating_sub(first))
     }
 
     /// Writes `data` at `offset`; a gap reads as zeros.
-    pub(super) fn write_at(
-        &mut self,
-        base: &dyn Volume,
-        offset: u64,
-        data: &[u8],
-    ) -> Result<(), VolumeError> {
+    pub(super) fn write_at(&mut self, base: &dyn Volume, offset: u64, data: &[u8]) -> Result<(), VolumeError> {
         let mut offset = offset;
         let mut rest = data;
         while !rest.is_empty() {
@@ -168,11 +147,7 @@ impl FileNode {
                 }
                 self.pages.insert(number, page);
             }
-            if let Some(target) = self
-                .pages
-                .get_mut(&number)
-                .and_then(|p| p.get_mut(within..))
-            {
+            if let Some(target) = self.pages.get_mut(&number).and_then(|p| p.get_mut(within..)) {
                 for (to, from) in target.iter_mut().zip(now) {
                     *to = *from;
                 }

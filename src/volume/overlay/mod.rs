@@ -50,10 +50,7 @@ impl<'a> Overlay<'a> {
     /// An overlay without changes.
     #[must_use]
     pub fn new(base: &'a dyn Volume) -> Self {
-        Overlay {
-            base,
-            root: RefCell::new(DirNode::over(Some(VolPath::root()))),
-        }
+        Overlay { base, root: RefCell::new(DirNode::over(Some(VolPath::root()))) }
     }
 
     /// Bytes of memory that the contents of changed and new files take.
@@ -82,10 +79,7 @@ impl<'a> Overlay<'a> {
             At::File(_) | At::Gone => (None, None),
         };
         let mut entries = match &base {
-            Some(base) => self
-                .base
-                .list(base)
-                .map_err(Self::retell(doing, path, base, path))?,
+            Some(base) => self.base.list(base).map_err(Self::retell(doing, path, base, path))?,
             None => Vec::new(),
         };
         if let Some(changed) = changed {
@@ -93,10 +87,7 @@ impl<'a> Overlay<'a> {
             for (name, node) in changed {
                 if let Some(node) = node {
                     too_many(entries.len(), doing, path)?;
-                    entries.push(Entry {
-                        name: name.clone(),
-                        kind: node.kind(),
-                    });
+                    entries.push(Entry { name: name.clone(), kind: node.kind() });
                 }
             }
         }
@@ -104,11 +95,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// Opens a regular file.
-    fn open_file(
-        &self,
-        doing: &Doing,
-        path: &VolPath,
-    ) -> Result<(Content, Located<OverlayDir>), VolumeError> {
+    fn open_file(&self, doing: &Doing, path: &VolPath) -> Result<(Content, Located<OverlayDir>), VolumeError> {
         if path.is_root() {
             return Err(not_a_file(doing, path, Kind::Dir));
         }
@@ -125,38 +112,21 @@ impl<'a> Overlay<'a> {
     }
 
     /// Opens a regular file for changing it: from now on it is the overlay's.
-    fn open_for_writing(
-        &self,
-        doing: Doing,
-        path: &VolPath,
-    ) -> Result<(SharedFile, VolPath), VolumeError> {
+    fn open_for_writing(&self, doing: Doing, path: &VolPath) -> Result<(SharedFile, VolPath), VolumeError> {
         let (content, at) = self.open_file(&doing, path)?;
         let file = match content {
             Content::Changed(file) => file,
             Content::Base(base) => {
-                let found = self
-                    .base
-                    .find(&base)
-                    .map_err(Self::retell(&doing, path, &base, &at.path))?;
+                let found = self.base.find(&base).map_err(Self::retell(&doing, path, &base, &at.path))?;
                 let Some(found) = found else {
-                    return Err(VolumeError::NotFound {
-                        doing,
-                        path: path.clone(),
-                        missing: at.path,
-                    });
+                    return Err(VolumeError::NotFound { doing, path: path.clone(), missing: at.path });
                 };
                 if found.links > 1 {
-                    return Err(VolumeError::HardLinked {
-                        doing,
-                        path: at.path,
-                        links: found.links,
-                    });
+                    return Err(VolumeError::HardLinked { doing, path: at.path, links: found.links });
                 }
                 let file = FileNode::over(base, &found);
                 let mut root = self.root.borrow_mut();
-                root.materialise(at.parent.path.components())?
-                    .changed
-                    .insert(at.name, Some(Node::File(file.clone())));
+                root.materialise(at.parent.path.components())?.changed.insert(at.name, Some(Node::File(file.clone())));
                 file
             }
         };
@@ -165,13 +135,8 @@ impl<'a> Overlay<'a> {
 
     fn parent_passes_protection_on(&self, parent: &VolPath) -> bool {
         match self.root.borrow().at(parent) {
-            Ok(At::Dir(DirNode {
-                protected: Some(protected),
-                ..
-            })) => *protected == Protected::Dacl,
-            Ok(At::Dir(DirNode {
-                base: Some(base), ..
-            })) => self.base.protection(base) == Ok(Protected::Dacl),
+            Ok(At::Dir(DirNode { protected: Some(protected), .. })) => *protected == Protected::Dacl,
+            Ok(At::Dir(DirNode { base: Some(base), .. })) => self.base.protection(base) == Ok(Protected::Dacl),
             Ok(At::Base(base)) => self.base.protection(&base) == Ok(Protected::Dacl),
             _ => false,
         }
@@ -196,10 +161,7 @@ impl<'a> Overlay<'a> {
     fn take(&self, at: &Located<OverlayDir>) -> Result<Option<Node>, VolumeError> {
         let mut root = self.root.borrow_mut();
         let here = match root.at(&at.path)? {
-            At::Base(base) => Some(Node::Base {
-                path: base,
-                kind: at.kind,
-            }),
+            At::Base(base) => Some(Node::Base { path: base, kind: at.kind }),
             _ => None,
         };
         let parent = root.materialise(at.parent.path.components())?;
@@ -212,11 +174,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn put(&self, at: Located<OverlayDir>, node: Node) -> Result<(), VolumeError> {
-        self.root
-            .borrow_mut()
-            .materialise(at.parent.path.components())?
-            .changed
-            .insert(at.name, Some(node));
+        self.root.borrow_mut().materialise(at.parent.path.components())?.changed.insert(at.name, Some(node));
         Ok(())
     }
 }
@@ -225,9 +183,7 @@ impl Walk for Overlay<'_> {
     type Dir = OverlayDir;
 
     fn top(&self, _: &Doing) -> Result<OverlayDir, VolumeError> {
-        Ok(OverlayDir {
-            path: VolPath::root(),
-        })
+        Ok(OverlayDir { path: VolPath::root() })
     }
 
     fn place<'d>(&self, dir: &'d OverlayDir) -> &'d VolPath {
@@ -246,21 +202,16 @@ impl Walk for Overlay<'_> {
             let root = self.root.borrow();
             match root.at(&dir.path)? {
                 At::Base(base) => Some(base),
-                At::Dir(here) if !here.changed.keys().any(|n| FoldedName::new(n) == folded) => {
-                    match &here.base {
-                        Some(base) => Some(base.clone()),
-                        None => return Ok(None),
-                    }
-                }
+                At::Dir(here) if !here.changed.keys().any(|n| FoldedName::new(n) == folded) => match &here.base {
+                    Some(base) => Some(base.clone()),
+                    None => return Ok(None),
+                },
                 _ => None,
             }
         };
         if let Some(base) = base {
             // Nothing of that name was changed: the volume below knows, and has an index.
-            let found = self
-                .base
-                .find(&base.child(name)?)
-                .map_err(Self::retell(doing, wanted, &base, &dir.path))?;
+            let found = self.base.find(&base.child(name)?).map_err(Self::retell(doing, wanted, &base, &dir.path))?;
             return Ok(found.and_then(|f| Some((f.path.file_name()?.to_owned(), f.kind))));
         }
         let several = self
@@ -272,13 +223,7 @@ impl Walk for Overlay<'_> {
         only_one(several, doing, wanted, &dir.path)
     }
 
-    fn enter(
-        &self,
-        _: &Doing,
-        _: &VolPath,
-        dir: &OverlayDir,
-        name: &OsStr,
-    ) -> Result<OverlayDir, VolumeError> {
+    fn enter(&self, _: &Doing, _: &VolPath, dir: &OverlayDir, name: &OsStr) -> Result<OverlayDir, VolumeError> {
         // If the volume below refuses to go in there (another file system), it says so as soon as
         // it is asked for anything inside.
         let path = dir.path.child(name)?;
@@ -304,57 +249,33 @@ impl Volume for Overlay<'_> {
         }
         let at = match self.locate(&doing, path) {
             Ok(at) => at,
-            Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => {
-                return Ok(None)
-            }
+            Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => return Ok(None),
             Err(e) => return Err(e),
         };
         let base = match self.root.borrow().at(&at.path)? {
             At::File(file) => return Ok(Some(file.borrow().found(at.path))),
             At::Gone => return Ok(None),
             At::Base(base) => base,
-            At::Dir(DirNode {
-                base: Some(base), ..
-            }) => base.clone(),
+            At::Dir(DirNode { base: Some(base), .. }) => base.clone(),
             At::Dir(dir) => {
-                return Ok(Some(Found {
-                    path: at.path,
-                    kind: Kind::Dir,
-                    len: 0,
-                    links: 1,
-                    modified: dir.modified,
-                }))
+                return Ok(Some(Found { path: at.path, kind: Kind::Dir, len: 0, links: 1, modified: dir.modified }))
             }
         };
-        let found = self
-            .base
-            .find(&base)
-            .map_err(Self::retell(&doing, path, &base, &at.path))?;
-        Ok(found.map(|found| Found {
-            path: at.path,
-            ..found
-        }))
+        let found = self.base.find(&base).map_err(Self::retell(&doing, path, &base, &at.path))?;
+        Ok(found.map(|found| Found { path: at.path, ..found }))
     }
 
     fn read(&self, path: &VolPath, limit: u64) -> Result<Vec<u8>, VolumeError> {
         let doing = Doing::Reading;
         match self.open_file(&doing, path)? {
-            (Content::Base(base), at) => self
-                .base
-                .read(&base, limit)
-                .map_err(Self::retell(&doing, path, &base, &at.path)),
+            (Content::Base(base), at) => {
+                self.base.read(&base, limit).map_err(Self::retell(&doing, path, &base, &at.path))
+            }
             (Content::Changed(file), at) => {
                 let file = file.borrow();
-                let len = usize::try_from(file.len())
-                    .ok()
-                    .filter(|_| file.len() <= limit);
+                let len = usize::try_from(file.len()).ok().filter(|_| file.len() <= limit);
                 let Some(len) = len else {
-                    return Err(VolumeError::TooLarge {
-                        doing,
-                        path: at.path,
-                        len: file.len(),
-                        limit,
-                    });
+                    return Err(VolumeError::TooLarge { doing, path: at.path, len: file.len(), limit });
                 };
                 let mut data = vec![0; len];
                 let got = file.read_at(self.base, 0, &mut data)?;
@@ -367,10 +288,9 @@ impl Volume for Overlay<'_> {
     fn read_at(&self, path: &VolPath, offset: u64, buf: &mut [u8]) -> Result<usize, VolumeError> {
         let doing = Doing::Reading;
         match self.open_file(&doing, path)? {
-            (Content::Base(base), at) => self
-                .base
-                .read_at(&base, offset, buf)
-                .map_err(Self::retell(&doing, path, &base, &at.path)),
+            (Content::Base(base), at) => {
+                self.base.read_at(&base, offset, buf).map_err(Self::retell(&doing, path, &base, &at.path))
+            }
             (Content::Changed(file), _) => file.borrow().read_at(self.base, offset, buf),
         }
     }
@@ -379,19 +299,13 @@ impl Volume for Overlay<'_> {
         let doing = Doing::Reading;
         let at = self.locate(&doing, path)?;
         if at.kind != Kind::Link {
-            return Err(VolumeError::NotALink {
-                doing,
-                path: at.path,
-                found: at.kind,
-            });
+            return Err(VolumeError::NotALink { doing, path: at.path, found: at.kind });
         }
         let base = match self.root.borrow().at(&at.path)? {
             At::Base(base) => base,
             _ => at.path.clone(), // links are never made here
         };
-        self.base
-            .read_link(&base)
-            .map_err(Self::retell(&doing, path, &base, &at.path))
+        self.base.read_link(&base).map_err(Self::retell(&doing, path, &base, &at.path))
     }
 
     fn free_space(&self) -> Result<u64, VolumeError> {
@@ -436,10 +350,7 @@ impl Volume for Overlay<'_> {
         let at = self.locate(&doing, dir)?;
         let opened = self.open_dir(&doing, dir, dir)?;
         let protected = self.protected(&at.parent.path, true);
-        self.root
-            .borrow_mut()
-            .materialise(opened.path.components())?
-            .protected = Some(protected);
+        self.root.borrow_mut().materialise(opened.path.components())?.protected = Some(protected);
         Ok(protected)
     }
 
@@ -464,9 +375,7 @@ impl Volume for Overlay<'_> {
             };
             (at.path, base)
         };
-        self.base
-            .protection(&base)
-            .map_err(Self::retell(&doing, path, &base, &here))
+        self.base.protection(&base).map_err(Self::retell(&doing, path, &base, &here))
     }
 
     fn write_new(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {
@@ -491,11 +400,7 @@ impl Volume for Overlay<'_> {
         let gone = source.path.clone();
         match self.take(&source)? {
             Some(node) => self.put(new, node),
-            None => Err(VolumeError::NotFound {
-                doing,
-                path: from.clone(),
-                missing: gone,
-            }),
+            None => Err(VolumeError::NotFound { doing, path: from.clone(), missing: gone }),
         }
     }
 
@@ -512,18 +417,10 @@ impl Volume for Overlay<'_> {
         let doing = Doing::RemovingFolder;
         let at = self.locate(&doing, path)?;
         if at.kind != Kind::Dir {
-            return Err(VolumeError::NotADirectory {
-                doing,
-                path: path.clone(),
-                at: at.path,
-                found: at.kind,
-            });
+            return Err(VolumeError::NotADirectory { doing, path: path.clone(), at: at.path, found: at.kind });
         }
         if !self.entries(&doing, &at.path)?.is_empty() {
-            return Err(VolumeError::NotEmpty {
-                doing,
-                path: at.path,
-            });
+            return Err(VolumeError::NotEmpty { doing, path: at.path });
         }
         self.take(&at).map(|_| ())
     }
@@ -537,9 +434,7 @@ impl Volume for Overlay<'_> {
 
 impl std::fmt::Debug for Overlay<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Overlay")
-            .field("base", &self.base.describe())
-            .finish_non_exhaustive()
+        f.debug_struct("Overlay").field("base", &self.base.describe()).finish_non_exhaustive()
     }
 }
 

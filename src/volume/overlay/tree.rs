@@ -75,21 +75,12 @@ fn folder_in(slot: &mut Option<Node>, below: Option<VolPath>) -> Option<&mut Dir
 impl DirNode {
     /// A folder of the volume below, without changes so far.
     pub(super) fn over(base: Option<VolPath>) -> Self {
-        DirNode {
-            base,
-            changed: BTreeMap::new(),
-            protected: None,
-            modified: None,
-        }
+        DirNode { base, changed: BTreeMap::new(), protected: None, modified: None }
     }
 
     /// A new folder.
     pub(super) fn created(protected: Protected) -> Self {
-        DirNode {
-            protected: Some(protected),
-            modified: super::now(),
-            ..DirNode::over(None)
-        }
+        DirNode { protected: Some(protected), modified: super::now(), ..DirNode::over(None) }
     }
 
     /// What stands at `path`, in the overlay's own spelling, seen from this folder (the root).

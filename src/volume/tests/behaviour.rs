@@ -10,15 +10,9 @@ const SD: &str = "Windows/SoftwareDistribution";
 #[test]
 fn finding_ignores_case_and_tells_the_spelling() {
     everywhere(windows, |v| {
-        let found = v
-            .find(&p("WINDOWS/system32/CONFIG/system"))
-            .unwrap()
-            .unwrap();
+        let found = v.find(&p("WINDOWS/system32/CONFIG/system")).unwrap().unwrap();
         assert_eq!(found.path, p("Windows/System32/config/SYSTEM"));
-        assert_eq!(
-            (found.kind, found.len, found.links),
-            (Kind::File, 10_000, 1)
-        );
+        assert_eq!((found.kind, found.len, found.links), (Kind::File, 10_000, 1));
         assert!(found.modified.is_some());
         let dir = v.find(&p("windows")).unwrap().unwrap();
         assert_eq!((dir.path, dir.kind, dir.len), (p("Windows"), Kind::Dir, 0));
@@ -26,10 +20,7 @@ fn finding_ignores_case_and_tells_the_spelling() {
         assert_eq!(v.find(&p("Windows/nothing")).unwrap(), None);
         assert_eq!(v.find(&p("nothing/at/all")).unwrap(), None);
         // A file stands where a folder should: there is nothing of that name.
-        assert_eq!(
-            v.find(&p("Windows/System32/config/SYSTEM/x")).unwrap(),
-            None
-        );
+        assert_eq!(v.find(&p("Windows/System32/config/SYSTEM/x")).unwrap(), None);
     });
 }
 
@@ -40,11 +31,7 @@ fn listing() {
         assert_eq!(names(v, ""), ["Windows"]);
         assert_eq!(
             v.list(&p("windows/x/y")),
-            Err(VolumeError::NotFound {
-                doing: Doing::Listing,
-                path: p("windows/x/y"),
-                missing: p("Windows/x"),
-            })
+            Err(VolumeError::NotFound { doing: Doing::Listing, path: p("windows/x/y"), missing: p("Windows/x") })
         );
         let error = v.list(&p("windows/system32/config/system")).unwrap_err();
         assert_eq!(
@@ -88,17 +75,10 @@ fn reading() {
         for (path, found) in [("windows", p("Windows")), ("", VolPath::root())] {
             assert_eq!(
                 v.read(&p(path), 9),
-                Err(VolumeError::NotAFile {
-                    doing: Doing::Reading,
-                    path: found,
-                    found: Kind::Dir,
-                })
+                Err(VolumeError::NotAFile { doing: Doing::Reading, path: found, found: Kind::Dir })
             );
         }
-        assert_eq!(
-            v.read(&p("windows/x"), 9).unwrap_err().kind(),
-            ErrorKind::NotFound
-        );
+        assert_eq!(v.read(&p("windows/x"), 9).unwrap_err().kind(), ErrorKind::NotFound);
     });
 }
 
@@ -125,28 +105,15 @@ fn names_that_differ_only_in_case_are_refused() {
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(error.hint().is_some());
         assert_eq!(v.find(&p("windows/a")), Err(error));
-        assert_eq!(
-            v.read(&p("Windows/A"), 9),
-            Err(ambiguous(Doing::Reading, "Windows/A", ["A", "a"]))
-        );
+        assert_eq!(v.read(&p("Windows/A"), 9), Err(ambiguous(Doing::Reading, "Windows/A", ["A", "a"])));
         let both = ["SOFTWAREDISTRIBUTION", "SoftwareDistribution"];
         assert_eq!(
             v.list(&p("Windows/SoftwareDistribution/DataStore")),
-            Err(ambiguous(
-                Doing::Listing,
-                "Windows/SoftwareDistribution/DataStore",
-                both
-            ))
+            Err(ambiguous(Doing::Listing, "Windows/SoftwareDistribution/DataStore", both))
         );
         let to = p("Windows/SoftwareDistribution.old");
-        assert_eq!(
-            v.rename(&p(SD), &to),
-            Err(ambiguous(Doing::Renaming { to }, SD, both))
-        );
-        assert_eq!(
-            v.write_new(&p("Windows/a"), b"x"),
-            Err(ambiguous(Doing::CreatingFile, "Windows/a", ["A", "a"]))
-        );
+        assert_eq!(v.rename(&p(SD), &to), Err(ambiguous(Doing::Renaming { to }, SD, both)));
+        assert_eq!(v.write_new(&p("Windows/a"), b"x"), Err(ambiguous(Doing::CreatingFile, "Windows/a", ["A", "a"])));
         assert!(names(v, "Windows").contains(&"a".to_string()));
     });
 }
@@ -164,33 +131,19 @@ fn renaming_a_folder_takes_everything_along() {
         v.rename(&p("windows/SOFTWAREdistribution"), &old).unwrap();
         assert_eq!(v.find(&p(SD)).unwrap(), None);
         assert_eq!(v.list(&p(SD)).unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(
-            v.read(&old.join("datastore/LOGS/edb.log").unwrap(), 9)
-                .unwrap(),
-            b"log"
-        );
-        assert_eq!(
-            names(v, "Windows"),
-            ["SoftwareDistribution.old", "System32"]
-        );
-        assert_eq!(
-            names(v, "Windows/softwaredistribution.OLD/datastore"),
-            ["DataStore.edb", "Logs"]
-        );
+        assert_eq!(v.read(&old.join("datastore/LOGS/edb.log").unwrap(), 9).unwrap(), b"log");
+        assert_eq!(names(v, "Windows"), ["SoftwareDistribution.old", "System32"]);
+        assert_eq!(names(v, "Windows/softwaredistribution.OLD/datastore"), ["DataStore.edb", "Logs"]);
         // A fresh one in its place, then back again under another name.
         v.create_dir(&p(SD), Protection::Plain).unwrap();
-        v.write_new(&p("Windows/SoftwareDistribution/new"), b"new")
-            .unwrap();
-        v.rename(&p(SD), &p("Windows/SoftwareDistribution.new"))
-            .unwrap();
+        v.write_new(&p("Windows/SoftwareDistribution/new"), b"new").unwrap();
+        v.rename(&p(SD), &p("Windows/SoftwareDistribution.new")).unwrap();
         v.rename(&old, &p(SD)).unwrap();
         assert_eq!(names(v, SD), ["DataStore", "Download"]);
         assert_eq!(names(v, "Windows/SoftwareDistribution.new"), ["new"]);
         // Change something inside a folder that was moved twice, then move that.
-        v.write_new(&p("Windows/SoftwareDistribution/DataStore/x"), b"x")
-            .unwrap();
-        v.rename(&p("Windows/SoftwareDistribution/DataStore"), &p("DS"))
-            .unwrap();
+        v.write_new(&p("Windows/SoftwareDistribution/DataStore/x"), b"x").unwrap();
+        v.rename(&p("Windows/SoftwareDistribution/DataStore"), &p("DS")).unwrap();
         assert_eq!(names(v, "ds"), ["DataStore.edb", "Logs", "x"]);
         v.rename(&p("DS/Logs"), &p("Windows/Logs")).unwrap();
         assert_eq!(names(v, "DS"), ["DataStore.edb", "x"]);
@@ -204,8 +157,7 @@ fn renaming_a_folder_takes_everything_along() {
 #[test]
 fn renaming_never_overwrites() {
     everywhere(windows, |v| {
-        v.create_dir(&p("Windows/SoftwareDistribution.OLD"), Protection::Plain)
-            .unwrap();
+        v.create_dir(&p("Windows/SoftwareDistribution.OLD"), Protection::Plain).unwrap();
         let to = p("Windows/SoftwareDistribution.old");
         let error = VolumeError::Exists {
             doing: Doing::Renaming { to: to.clone() },
@@ -224,15 +176,8 @@ fn renaming_never_overwrites() {
             let error = v.rename(&p(&from), &p(&to)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Exists, "{from} {to}: {error}");
         }
-        assert_eq!(
-            v.read(&p("Windows/System32/config/SOFTWARE"), 9).unwrap(),
-            b"software"
-        );
-        assert_eq!(
-            v.read_head(&p("Windows/System32/config/SYSTEM"), 1)
-                .unwrap(),
-            [7]
-        );
+        assert_eq!(v.read(&p("Windows/System32/config/SOFTWARE"), 9).unwrap(), b"software");
+        assert_eq!(v.read_head(&p("Windows/System32/config/SYSTEM"), 1).unwrap(), [7]);
         assert_eq!(names(v, SD), ["DataStore", "Download"]);
     });
 }
@@ -241,10 +186,7 @@ fn renaming_never_overwrites() {
 fn what_renaming_refuses() {
     everywhere(windows, |v| {
         let kind = |from: &str, to: &str| v.rename(&p(from), &p(to)).unwrap_err();
-        assert!(matches!(
-            kind(SD, "windows/SOFTWAREDISTRIBUTION/x/y"),
-            VolumeError::IntoItself { .. }
-        ));
+        assert!(matches!(kind(SD, "windows/SOFTWAREDISTRIBUTION/x/y"), VolumeError::IntoItself { .. }));
         assert!(matches!(kind("", "x"), VolumeError::IsRoot { .. }));
         assert!(matches!(kind(SD, ""), VolumeError::IsRoot { .. }));
         assert_eq!(
@@ -257,16 +199,9 @@ fn what_renaming_refuses() {
         );
         assert_eq!(
             kind(SD, "Nowhere/y"),
-            VolumeError::NotFound {
-                doing: Doing::Renaming { to: p("Nowhere/y") },
-                path: p(SD),
-                missing: p("Nowhere"),
-            }
+            VolumeError::NotFound { doing: Doing::Renaming { to: p("Nowhere/y") }, path: p(SD), missing: p("Nowhere") }
         );
-        assert!(matches!(
-            kind(SD, "Windows/System32/config/SYSTEM/x"),
-            VolumeError::NotADirectory { .. }
-        ));
+        assert!(matches!(kind(SD, "Windows/System32/config/SYSTEM/x"), VolumeError::NotADirectory { .. }));
     });
 }
 
@@ -274,8 +209,7 @@ fn what_renaming_refuses() {
 fn creating_and_removing() {
     everywhere(windows, |v| {
         v.create_dir(&p("coldmend"), Protection::Plain).unwrap();
-        v.create_dir(&p("COLDMEND/0001"), Protection::Plain)
-            .unwrap();
+        v.create_dir(&p("COLDMEND/0001"), Protection::Plain).unwrap();
         let plan = p("coldmend/0001/plan.json");
         v.write_new(&plan, b"{}").unwrap();
         assert_eq!(v.read(&plan, 2).unwrap(), b"{}");
@@ -287,55 +221,29 @@ fn creating_and_removing() {
             assert_eq!(error.kind(), ErrorKind::Exists);
         }
         assert_eq!(v.read(&plan, 2).unwrap(), b"{}");
-        assert!(matches!(
-            v.create_dir(&p("a/b"), Protection::Plain),
-            Err(VolumeError::NotFound { .. })
-        ));
-        assert!(matches!(
-            v.write_new(&p("a/b"), b""),
-            Err(VolumeError::NotFound { .. })
-        ));
+        assert!(matches!(v.create_dir(&p("a/b"), Protection::Plain), Err(VolumeError::NotFound { .. })));
+        assert!(matches!(v.write_new(&p("a/b"), b""), Err(VolumeError::NotFound { .. })));
 
         assert_eq!(
             v.remove_empty_dir(&p("coldmend/0001")),
-            Err(VolumeError::NotEmpty {
-                doing: Doing::RemovingFolder,
-                path: p("coldmend/0001"),
-            })
+            Err(VolumeError::NotEmpty { doing: Doing::RemovingFolder, path: p("coldmend/0001") })
         );
-        assert!(matches!(
-            v.remove_file(&p("coldmend/0001")),
-            Err(VolumeError::NotAFile { .. })
-        ));
-        assert!(matches!(
-            v.remove_empty_dir(&plan),
-            Err(VolumeError::NotADirectory { .. })
-        ));
+        assert!(matches!(v.remove_file(&p("coldmend/0001")), Err(VolumeError::NotAFile { .. })));
+        assert!(matches!(v.remove_empty_dir(&plan), Err(VolumeError::NotADirectory { .. })));
         v.remove_file(&plan).unwrap();
         assert_eq!(v.find(&plan).unwrap(), None);
-        assert!(matches!(
-            v.remove_file(&plan),
-            Err(VolumeError::NotFound { .. })
-        ));
+        assert!(matches!(v.remove_file(&plan), Err(VolumeError::NotFound { .. })));
         v.remove_empty_dir(&p("Coldmend/0001")).unwrap();
         v.remove_empty_dir(&p("coldmend")).unwrap();
         assert_eq!(names(v, ""), ["Windows"]);
         // What was there before can be removed, too, and made anew.
-        v.remove_file(&p("Windows/System32/config/SOFTWARE"))
-            .unwrap();
+        v.remove_file(&p("Windows/System32/config/SOFTWARE")).unwrap();
         assert_eq!(names(v, "Windows/System32/config"), ["SYSTEM"]);
-        v.write_new(&p("Windows/System32/config/software"), b"n")
-            .unwrap();
+        v.write_new(&p("Windows/System32/config/software"), b"n").unwrap();
         assert_eq!(names(v, "Windows/System32/config"), ["SYSTEM", "software"]);
         v.sync_dir(&p("windows")).unwrap();
-        assert!(matches!(
-            v.sync_dir(&p("x")),
-            Err(VolumeError::NotFound { .. })
-        ));
-        assert!(matches!(
-            v.remove_empty_dir(&VolPath::root()),
-            Err(VolumeError::IsRoot { .. })
-        ));
+        assert!(matches!(v.sync_dir(&p("x")), Err(VolumeError::NotFound { .. })));
+        assert!(matches!(v.remove_empty_dir(&VolPath::root()), Err(VolumeError::IsRoot { .. })));
     });
 }
 
@@ -343,14 +251,10 @@ fn creating_and_removing() {
 fn appending() {
     everywhere(windows, |v| {
         let journal = p("journal.jsonl");
-        assert!(matches!(
-            v.append(&journal, b"x"),
-            Err(VolumeError::NotFound { .. })
-        ));
+        assert!(matches!(v.append(&journal, b"x"), Err(VolumeError::NotFound { .. })));
         v.write_new(&journal, b"").unwrap();
         for n in 0..2000 {
-            v.append(&journal, format!("line {n}\n").as_bytes())
-                .unwrap();
+            v.append(&journal, format!("line {n}\n").as_bytes()).unwrap();
         }
         let text = String::from_utf8(v.read(&journal, 100_000).unwrap()).unwrap();
         assert_eq!(text.lines().count(), 2000);
@@ -358,10 +262,7 @@ fn appending() {
         let software = p("Windows/System32/config/SOFTWARE");
         v.append(&software, b" too").unwrap();
         assert_eq!(v.read(&software, 99).unwrap(), b"software too");
-        assert!(matches!(
-            v.append(&p("windows"), b"x"),
-            Err(VolumeError::NotAFile { .. })
-        ));
+        assert!(matches!(v.append(&p("windows"), b"x"), Err(VolumeError::NotAFile { .. })));
     });
 }
 
@@ -395,10 +296,7 @@ fn writing_in_place() {
         // Open: nobody else may.
         assert_eq!(
             v.open_storage(&system).err(),
-            Some(VolumeError::Locked {
-                doing: Doing::OpeningForWriting,
-                path: p("Windows/System32/config/SYSTEM"),
-            })
+            Some(VolumeError::Locked { doing: Doing::OpeningForWriting, path: p("Windows/System32/config/SYSTEM") })
         );
         drop(storage);
         drop(v.open_storage(&system).unwrap());
@@ -408,42 +306,20 @@ fn writing_in_place() {
         assert!(all.len() == 9_000 && all[5..].iter().all(|b| *b == 0));
         assert!(v.read(&system, 8_999).is_err());
         // Through a rename of the folder above.
-        v.rename(
-            &p("Windows/System32/config"),
-            &p("Windows/System32/config2"),
-        )
-        .unwrap();
-        assert_eq!(
-            v.find(&p("Windows/System32/config2/SYSTEM"))
-                .unwrap()
-                .unwrap()
-                .len,
-            9_000
-        );
-        assert!(matches!(
-            v.open_storage(&p("windows")).err(),
-            Some(VolumeError::NotAFile { .. })
-        ));
-        assert!(matches!(
-            v.open_storage(&p("w")).err(),
-            Some(VolumeError::NotFound { .. })
-        ));
-        assert!(matches!(
-            v.open_storage(&p("")).err(),
-            Some(VolumeError::NotAFile { .. })
-        ));
+        v.rename(&p("Windows/System32/config"), &p("Windows/System32/config2")).unwrap();
+        assert_eq!(v.find(&p("Windows/System32/config2/SYSTEM")).unwrap().unwrap().len, 9_000);
+        assert!(matches!(v.open_storage(&p("windows")).err(), Some(VolumeError::NotAFile { .. })));
+        assert!(matches!(v.open_storage(&p("w")).err(), Some(VolumeError::NotFound { .. })));
+        assert!(matches!(v.open_storage(&p("")).err(), Some(VolumeError::NotAFile { .. })));
     });
 }
 
 #[test]
 fn a_storage_stays_good_while_its_file_is_moved() {
     everywhere(windows, |v| {
-        let mut storage = v
-            .open_storage(&p("Windows/System32/config/SYSTEM"))
-            .unwrap();
+        let mut storage = v.open_storage(&p("Windows/System32/config/SYSTEM")).unwrap();
         storage.write_at(0, b"one").unwrap();
-        v.rename(&p("Windows/System32"), &p("Windows/Other"))
-            .unwrap();
+        v.rename(&p("Windows/System32"), &p("Windows/Other")).unwrap();
         storage.write_at(3, b"two").unwrap();
         drop(storage);
         let moved = p("Windows/Other/config/SYSTEM");

@@ -36,9 +36,7 @@ fn look(volume: &dyn Volume) -> Vec<String> {
     while let Some(dir) = todo.pop() {
         for entry in volume.list(&dir).unwrap() {
             let path = dir.child(&entry.name).unwrap();
-            let found = volume
-                .find(&path)
-                .map(|found| found.map(|f| (f.path, f.kind, f.len, f.links)));
+            let found = volume.find(&path).map(|found| found.map(|f| (f.path, f.kind, f.len, f.links)));
             let content = match entry.kind {
                 Kind::File => format!("{:?}", volume.read(&path, 1 << 20)),
                 Kind::Link => format!("{:?}", volume.read_link(&path)),
@@ -61,16 +59,11 @@ fn step(volume: &dyn Volume, random: &mut Random) -> String {
     let at = u64::try_from(random.below(12_000)).unwrap();
     match random.below(14) {
         0..=1 => {
-            let two = two
-                .with_file_name(["d", "D", "a.old"][random.below(3)])
-                .unwrap();
+            let two = two.with_file_name(["d", "D", "a.old"][random.below(3)]).unwrap();
             format!("rename {one} {two}: {:?}", volume.rename(&one, &two))
         }
         2..=3 => format!("rename {one} {two}: {:?}", volume.rename(&one, &two)),
-        4 => format!(
-            "create {one}: {:?}",
-            volume.create_dir(&one, Protection::Plain)
-        ),
+        4 => format!("create {one}: {:?}", volume.create_dir(&one, Protection::Plain)),
         5 => format!("write {one}: {:?}", volume.write_new(&one, &data)),
         6 => format!("append {one}: {:?}", volume.append(&one, &data)),
         7 => format!("remove {one}: {:?}", volume.remove_file(&one)),
@@ -117,11 +110,7 @@ fn host_and_overlay_answer_the_same() {
             let got = step(&overlay, &mut for_overlay);
             done += usize::from(expected.starts_with("rename") && expected.ends_with("Ok(())"));
             steps.push(expected.chars().take(200).collect::<String>());
-            assert!(
-                got == expected,
-                "seed {seed}\n{}\noverlay: {got:.300}",
-                steps.join("\n")
-            );
+            assert!(got == expected, "seed {seed}\n{}\noverlay: {got:.300}", steps.join("\n"));
         }
         let (expected, got) = (look(&host), look(&overlay));
         assert!(expected == got, "seed {seed}\n{}", steps.join("\n"));

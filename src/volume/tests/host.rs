@@ -33,29 +33,14 @@ fn looking_writes_nothing_not_even_access_times() {
     let dir = tempfile::tempdir().unwrap();
     windows(dir.path());
     // Accessed long before it was changed: with `relatime`, any access would be recorded.
-    let old = rustix::fs::Timespec {
-        tv_sec: 1_000_000_000,
-        tv_nsec: 0,
-    };
-    let keep = rustix::fs::Timespec {
-        tv_sec: 0,
-        tv_nsec: rustix::fs::UTIME_OMIT,
-    };
-    let all = [
-        "",
-        "Windows",
-        "Windows/System32",
-        "Windows/System32/config",
-        "Windows/System32/config/SYSTEM",
-    ];
+    let old = rustix::fs::Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
+    let keep = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    let all = ["", "Windows", "Windows/System32", "Windows/System32/config", "Windows/System32/config/SYSTEM"];
     for path in all {
         rustix::fs::utimensat(
             rustix::fs::CWD,
             dir.path().join(path),
-            &rustix::fs::Timestamps {
-                last_access: old,
-                last_modification: keep,
-            },
+            &rustix::fs::Timestamps { last_access: old, last_modification: keep },
             rustix::fs::AtFlags::empty(),
         )
         .unwrap();
@@ -100,10 +85,7 @@ fn what_others_change_is_seen() {
     std::fs::write(dir.path().join("X"), b"").unwrap();
     assert!(volume.find(&p("x")).unwrap().is_some());
     std::fs::write(dir.path().join("x"), b"").unwrap();
-    assert!(matches!(
-        volume.find(&p("x")),
-        Err(VolumeError::Ambiguous { .. })
-    ));
+    assert!(matches!(volume.find(&p("x")), Err(VolumeError::Ambiguous { .. })));
     std::fs::remove_file(dir.path().join("X")).unwrap();
     std::fs::remove_file(dir.path().join("x")).unwrap();
     assert_eq!(volume.find(&p("x")).unwrap(), None);
@@ -117,41 +99,22 @@ mod mounted {
     #[test]
     fn a_full_disk() {
         let dir = tempfile::tempdir().unwrap();
-        let Some(_mount) = Mount::new(&["-t", "tmpfs", "-o", "size=256k", "none"], dir.path())
-        else {
+        let Some(_mount) = Mount::new(&["-t", "tmpfs", "-o", "size=256k", "none"], dir.path()) else {
             return;
         };
         let volume = HostVolume::open(dir.path()).unwrap();
-        volume
-            .create_dir(&p("coldmend"), Protection::AdministratorsOnly)
-            .unwrap();
+        volume.create_dir(&p("coldmend"), Protection::AdministratorsOnly).unwrap();
         let free = volume.free_space().unwrap();
         assert!((100_000..=262_144).contains(&free), "{free}");
         let journal = p("coldmend/journal.jsonl");
         volume.write_new(&journal, b"first\n").unwrap();
-        let error = volume
-            .write_new(&p("coldmend/backup"), &vec![1; 300_000])
-            .unwrap_err();
-        assert_eq!(
-            error,
-            VolumeError::Full {
-                doing: Doing::CreatingFile,
-                path: p("coldmend/backup"),
-            }
-        );
+        let error = volume.write_new(&p("coldmend/backup"), &vec![1; 300_000]).unwrap_err();
+        assert_eq!(error, VolumeError::Full { doing: Doing::CreatingFile, path: p("coldmend/backup") });
         assert_eq!(error.kind(), ErrorKind::Full);
-        assert_eq!(
-            names(&volume, "coldmend"),
-            ["journal.jsonl"],
-            "nothing half-made is left"
-        );
+        assert_eq!(names(&volume, "coldmend"), ["journal.jsonl"], "nothing half-made is left");
         let error = volume.append(&journal, &vec![1; 300_000]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Full);
-        assert_eq!(
-            volume.read(&journal, 99).unwrap(),
-            b"first\n",
-            "the torn end is cut off"
-        );
+        assert_eq!(volume.read(&journal, 99).unwrap(), b"first\n", "the torn end is cut off");
         let mut storage = volume.open_storage(&journal).unwrap();
         let error = storage.write_at(0, &vec![1; 300_000]).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
@@ -169,38 +132,19 @@ mod mounted {
         let Writability::ReadOnly { why } = volume.writable().unwrap() else {
             panic!("not seen");
         };
-        assert_eq!(
-            why,
-            format!(
-                "none (tmpfs) is mounted read-only on {}",
-                dir.path().display()
-            )
-        );
+        assert_eq!(why, format!("none (tmpfs) is mounted read-only on {}", dir.path().display()));
         let info = volume.mount_info().unwrap();
         assert!(info.target_is_mount_root && !info.is_ntfs && info.fs_type == "tmpfs");
         assert_eq!(info.mount_point, dir.path());
-        assert!(
-            !HostVolume::open(dir.path().join("Windows"))
-                .unwrap()
-                .mount_info()
-                .unwrap()
-                .target_is_mount_root
-        );
+        assert!(!HostVolume::open(dir.path().join("Windows")).unwrap().mount_info().unwrap().target_is_mount_root);
         let sd = p("Windows/SoftwareDistribution");
         for error in [
             volume.rename(&sd, &p("Windows/x")).unwrap_err(),
             volume.create_dir(&p("x"), Protection::Plain).unwrap_err(),
             volume.write_new(&p("x"), b"").unwrap_err(),
-            volume
-                .append(&p("Windows/System32/config/SYSTEM"), b"")
-                .unwrap_err(),
-            volume
-                .open_storage(&p("Windows/System32/config/SYSTEM"))
-                .err()
-                .unwrap(),
-            volume
-                .remove_empty_dir(&p("Windows/SoftwareDistribution/Download"))
-                .unwrap_err(),
+            volume.append(&p("Windows/System32/config/SYSTEM"), b"").unwrap_err(),
+            volume.open_storage(&p("Windows/System32/config/SYSTEM")).err().unwrap(),
+            volume.remove_empty_dir(&p("Windows/SoftwareDistribution/Download")).unwrap_err(),
         ] {
             assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
             assert!(error.hint().unwrap().contains("read-write"));
@@ -230,49 +174,27 @@ mod mounted {
         };
         let _two = Mount::new(&["--bind", secret.to_str().unwrap()], &system).unwrap();
         let volume = HostVolume::open(&dir).unwrap();
-        let error = volume
-            .read(&p("Windows/System32/config/SYSTEM"), 99)
-            .unwrap_err();
-        assert!(
-            matches!(error, VolumeError::OtherFileSystem { .. }),
-            "{error}"
-        );
-        let error = volume
-            .open_storage(&p("Windows/System32/config/SYSTEM"))
-            .err()
-            .unwrap();
-        assert!(
-            matches!(error, VolumeError::OtherFileSystem { .. }),
-            "{error}"
-        );
+        let error = volume.read(&p("Windows/System32/config/SYSTEM"), 99).unwrap_err();
+        assert!(matches!(error, VolumeError::OtherFileSystem { .. }), "{error}");
+        let error = volume.open_storage(&p("Windows/System32/config/SYSTEM")).err().unwrap();
+        assert!(matches!(error, VolumeError::OtherFileSystem { .. }), "{error}");
         let _three = Mount::new(&["--bind", outside.to_str().unwrap()], &config).unwrap();
         let overlay = Overlay::new(&volume);
         let both: [&dyn Volume; 2] = [&volume, &overlay];
         for (path, at) in [
-            (
-                "Windows/SoftwareDistribution/download/x",
-                "Windows/SoftwareDistribution/Download",
-            ),
+            ("Windows/SoftwareDistribution/download/x", "Windows/SoftwareDistribution/Download"),
             ("Windows/System32/config/system", "Windows/System32/config"),
         ] {
-            let error = VolumeError::OtherFileSystem {
-                doing: Doing::Reading,
-                path: p(path),
-                at: p(at),
-            };
+            let error = VolumeError::OtherFileSystem { doing: Doing::Reading, path: p(path), at: p(at) };
             assert_eq!(error.kind(), ErrorKind::Refused);
             for v in both {
                 assert_eq!(v.read(&p(path), 99), Err(error.clone()));
                 assert!(v.list(&p(at)).is_err());
                 assert!(v.sync_dir(&p(at)).is_err());
-                assert!(v
-                    .write_new(&p(path).with_file_name("new").unwrap(), b"")
-                    .is_err());
+                assert!(v.write_new(&p(path).with_file_name("new").unwrap(), b"").is_err());
             }
         }
-        let error = volume
-            .rename(&p("Windows/System32/config"), &p("Windows/c"))
-            .unwrap_err();
+        let error = volume.rename(&p("Windows/System32/config"), &p("Windows/c")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
         assert_eq!(std::fs::read(&secret).unwrap(), b"secret");
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);

@@ -15,11 +15,7 @@ fn with_links(root: &Path) {
     symlink("../../..", root.join("Windows/System32/up")).unwrap();
     symlink("System32/config", root.join("Windows/inside")).unwrap();
     symlink("nowhere", root.join("Windows/dangling")).unwrap();
-    symlink(
-        outside.join("SYSTEM"),
-        root.join("Windows/System32/config/SAM"),
-    )
-    .unwrap();
+    symlink(outside.join("SYSTEM"), root.join("Windows/System32/config/SAM")).unwrap();
     symlink("loop", root.join("Windows/loop")).unwrap();
 }
 
@@ -36,11 +32,7 @@ fn no_link_is_followed() {
             let found = v.find(&path).unwrap().unwrap();
             assert_eq!((found.kind, &found.path), (Kind::Link, &path));
             let inner = path.child("x").unwrap();
-            let error = VolumeError::LinkOnPath {
-                doing: Doing::LookingFor,
-                path: inner.clone(),
-                link: path.clone(),
-            };
+            let error = VolumeError::LinkOnPath { doing: Doing::LookingFor, path: inner.clone(), link: path.clone() };
             assert_eq!(error.kind(), ErrorKind::Refused);
             assert_eq!(v.find(&inner), Err(error));
             // In the middle, whatever is done.
@@ -61,44 +53,21 @@ fn no_link_is_followed() {
         // At the end.
         let sam = p("windows/system32/config/sam");
         let not_a_file = |e: VolumeError| {
-            assert!(
-                matches!(
-                    e,
-                    VolumeError::NotAFile {
-                        found: Kind::Link,
-                        ..
-                    }
-                ),
-                "{e}"
-            );
+            assert!(matches!(e, VolumeError::NotAFile { found: Kind::Link, .. }), "{e}");
         };
         not_a_file(v.read(&sam, 1 << 20).unwrap_err());
         not_a_file(v.read_head(&sam, 1).unwrap_err());
         not_a_file(v.append(&sam, b"x").unwrap_err());
         not_a_file(v.open_storage(&sam).err().unwrap());
-        assert_eq!(
-            v.write_new(&sam, b"x").unwrap_err().kind(),
-            ErrorKind::Exists
-        );
-        let error = v
-            .create_dir(&p("Windows/Dangling"), Protection::Plain)
-            .unwrap_err();
+        assert_eq!(v.write_new(&sam, b"x").unwrap_err().kind(), ErrorKind::Exists);
+        let error = v.create_dir(&p("Windows/Dangling"), Protection::Plain).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Exists);
         assert!(matches!(
             v.remove_empty_dir(&p("Windows/absolute")),
-            Err(VolumeError::NotADirectory {
-                found: Kind::Link,
-                ..
-            })
+            Err(VolumeError::NotADirectory { found: Kind::Link, .. })
         ));
         assert_eq!(v.read_link(&p("windows/DANGLING")).unwrap(), "nowhere");
-        assert!(matches!(
-            v.read_link(&p("windows")),
-            Err(VolumeError::NotALink {
-                found: Kind::Dir,
-                ..
-            })
-        ));
+        assert!(matches!(v.read_link(&p("windows")), Err(VolumeError::NotALink { found: Kind::Dir, .. })));
     });
 }
 
@@ -134,15 +103,9 @@ fn a_config_folder_that_leads_out() {
         let error = v.read(&system, 1 << 20).unwrap_err();
         assert_eq!(
             error,
-            VolumeError::LinkOnPath {
-                doing: Doing::Reading,
-                path: system.clone(),
-                link: p("Windows/System32/config"),
-            }
+            VolumeError::LinkOnPath { doing: Doing::Reading, path: system.clone(), link: p("Windows/System32/config") }
         );
-        assert!(error
-            .to_string()
-            .contains("Windows\\System32\\config is a symbolic link"));
+        assert!(error.to_string().contains("Windows\\System32\\config is a symbolic link"));
         assert!(v.open_storage(&system).is_err());
     });
 }
@@ -178,16 +141,10 @@ fn odd_names() {
             old.push(".old");
             let old = VolPath::root().child(old).unwrap();
             v.rename(&dir, &old).unwrap();
-            assert_eq!(
-                v.read(&old.child("f").unwrap(), 99).unwrap(),
-                name.as_bytes()
-            );
+            assert_eq!(v.read(&old.child("f").unwrap(), 99).unwrap(), name.as_bytes());
         }
         // Composed and decomposed are two names.
-        assert_eq!(
-            v.find(&VolPath::root().child("é.old").unwrap()).unwrap(),
-            None
-        );
+        assert_eq!(v.find(&VolPath::root().child("é.old").unwrap()).unwrap(), None);
     });
 }
 
@@ -214,16 +171,7 @@ fn pipes_and_sockets_are_not_opened() {
             v.open_storage(&pipe).err().unwrap(),
             v.remove_file(&pipe).unwrap_err(),
         ] {
-            assert!(
-                matches!(
-                    error,
-                    VolumeError::NotAFile {
-                        found: Kind::Other,
-                        ..
-                    }
-                ),
-                "{error}"
-            );
+            assert!(matches!(error, VolumeError::NotAFile { found: Kind::Other, .. }), "{error}");
         }
     });
 }
@@ -232,25 +180,14 @@ fn pipes_and_sockets_are_not_opened() {
 fn a_file_with_two_names_is_not_written_to() {
     let set_up = |root: &Path| {
         windows(root);
-        std::fs::hard_link(
-            root.join("Windows/System32/config/SYSTEM"),
-            root.join("elsewhere"),
-        )
-        .unwrap();
+        std::fs::hard_link(root.join("Windows/System32/config/SYSTEM"), root.join("elsewhere")).unwrap();
     };
     on_both(set_up, |v| {
         let system = p("Windows/System32/config/SYSTEM");
         assert_eq!(v.find(&system).unwrap().unwrap().links, 2);
-        let error = VolumeError::HardLinked {
-            doing: Doing::OpeningForWriting,
-            path: system.clone(),
-            links: 2,
-        };
+        let error = VolumeError::HardLinked { doing: Doing::OpeningForWriting, path: system.clone(), links: 2 };
         assert_eq!(v.open_storage(&system).err(), Some(error));
-        assert!(matches!(
-            v.append(&system, b"x"),
-            Err(VolumeError::HardLinked { .. })
-        ));
+        assert!(matches!(v.append(&system, b"x"), Err(VolumeError::HardLinked { .. })));
         assert_eq!(v.read_head(&system, 1).unwrap(), [7]);
     });
 }
@@ -262,14 +199,8 @@ fn protection_on_a_file_system_without_descriptors() {
         assert_eq!(made.unwrap(), Protected::Mode);
         assert_eq!(v.protection(&p("coldmend")).unwrap(), Protected::Mode);
         v.write_new(&p("coldmend/plan.json"), b"{}").unwrap();
-        assert_eq!(
-            v.protection(&p("coldmend/plan.json")).unwrap(),
-            Protected::Mode
-        );
-        assert_eq!(
-            v.create_dir(&p("plain"), Protection::Plain).unwrap(),
-            Protected::Plain
-        );
+        assert_eq!(v.protection(&p("coldmend/plan.json")).unwrap(), Protected::Mode);
+        assert_eq!(v.create_dir(&p("plain"), Protection::Plain).unwrap(), Protected::Plain);
         assert_eq!(v.protection(&p("plain")).unwrap(), Protected::Plain);
         assert_eq!(v.protection(&p("Windows")).unwrap(), Protected::Plain);
         // Protected afterwards, as a folder that was there already.
@@ -277,17 +208,8 @@ fn protection_on_a_file_system_without_descriptors() {
         assert_eq!(v.protection(&p("plain")).unwrap(), Protected::Mode);
         let made = v.create_dir(&p("plain/x"), Protection::Plain);
         assert_eq!(made.unwrap(), Protected::Plain);
-        assert!(matches!(
-            v.protect(&p("x")),
-            Err(VolumeError::NotFound { .. })
-        ));
-        assert!(matches!(
-            v.protect(&p("coldmend/plan.json")),
-            Err(VolumeError::NotADirectory { .. })
-        ));
-        assert!(matches!(
-            v.protection(&p("x")),
-            Err(VolumeError::NotFound { .. })
-        ));
+        assert!(matches!(v.protect(&p("x")), Err(VolumeError::NotFound { .. })));
+        assert!(matches!(v.protect(&p("coldmend/plan.json")), Err(VolumeError::NotADirectory { .. })));
+        assert!(matches!(v.protection(&p("x")), Err(VolumeError::NotFound { .. })));
     });
 }

@@ -69,12 +69,8 @@ fn snapshot(root: &Path) -> Vec<String> {
 
 /// The names in a folder, sorted.
 fn names(volume: &dyn Volume, dir: &str) -> Vec<String> {
-    let mut names: Vec<String> = volume
-        .list(&p(dir))
-        .unwrap()
-        .iter()
-        .map(|entry| escape::escape_name(&entry.name))
-        .collect();
+    let mut names: Vec<String> =
+        volume.list(&p(dir)).unwrap().iter().map(|entry| escape::escape_name(&entry.name)).collect();
     names.sort();
     names
 }

@@ -11,10 +11,7 @@ use super::super::HostVolume;
 
 /// Runs a command; whether it went well.
 fn run(program: &str, args: &[&str]) -> bool {
-    Command::new(program)
-        .args(args)
-        .output()
-        .is_ok_and(|out| out.status.success())
+    Command::new(program).args(args).output().is_ok_and(|out| out.status.success())
 }
 
 fn text(path: &Path) -> &str {
@@ -98,10 +95,7 @@ impl Ntfs {
         self.mount = None;
         let options = format!("rw{options}");
         let root = self.root().to_owned();
-        let done = run(
-            "ntfs-3g",
-            &["-o", &options, text(&self.image()), text(&root)],
-        );
+        let done = run("ntfs-3g", &["-o", &options, text(&self.image()), text(&root)]);
         // Even if it says that it failed: it may have fallen back to read-only.
         self.mount = Some(Mount { at: root });
         done

@@ -76,10 +76,7 @@ fn a_junction_is_a_link_and_renamed_as_itself() {
         ("drive", junction("D:\\SoftwareDistribution")),
         ("nowhere", junction("C:\\nowhere")),
         ("host", junction("Z:\\..\\..\\..\\..\\..\\..\\..\\etc")),
-        (
-            "mount",
-            junction("Volume{00000000-0000-0000-0000-000000000000}\\"),
-        ),
+        ("mount", junction("Volume{00000000-0000-0000-0000-000000000000}\\")),
         ("unknown", reparse(0x8000_4242, &[1, 2, 3, 4, 5, 6, 7, 8])),
     ];
     for (name, data) in &points {
@@ -109,10 +106,7 @@ fn a_junction_is_a_link_and_renamed_as_itself() {
             assert_eq!(v.find(&path).unwrap(), None);
             assert_eq!(v.find(&old).unwrap().unwrap().kind, Kind::Link);
         }
-        assert_eq!(
-            names(v, "Windows/SoftwareDistribution"),
-            ["DataStore", "Download"]
-        );
+        assert_eq!(names(v, "Windows/SoftwareDistribution"), ["DataStore", "Download"]);
     }
     for (name, data) in &points {
         let old = windows.join(format!("{name}.old"));
@@ -127,20 +121,14 @@ fn our_folder_is_protected_on_disk() {
     };
     windows(ntfs.root());
     let steps = |v: &dyn Volume| {
-        let made = v
-            .create_dir(&p("coldmend"), Protection::AdministratorsOnly)
-            .unwrap();
+        let made = v.create_dir(&p("coldmend"), Protection::AdministratorsOnly).unwrap();
         assert_eq!(made, Protected::Dacl);
         // What is created inside, at any depth, however it is asked for.
-        let made = v
-            .create_dir(&p("coldmend/0001"), Protection::Plain)
-            .unwrap();
+        let made = v.create_dir(&p("coldmend/0001"), Protection::Plain).unwrap();
         assert_eq!(made, Protected::Dacl);
         v.write_new(&p("coldmend/0001/plan.json"), b"{}").unwrap();
-        v.create_dir(&p("Coldmend/0001/backup"), Protection::AdministratorsOnly)
-            .unwrap();
-        v.write_new(&p("coldmend/0001/backup/SYSTEM"), b"secret")
-            .unwrap();
+        v.create_dir(&p("Coldmend/0001/backup"), Protection::AdministratorsOnly).unwrap();
+        v.write_new(&p("coldmend/0001/backup/SYSTEM"), b"secret").unwrap();
         for path in [
             "coldmend",
             "coldmend/0001",
@@ -151,15 +139,10 @@ fn our_folder_is_protected_on_disk() {
             assert_eq!(v.protection(&p(path)).unwrap(), Protected::Dacl, "{path}");
         }
         // Elsewhere nothing changes.
-        let made = v
-            .create_dir(&p("Windows/plain"), Protection::Plain)
-            .unwrap();
+        let made = v.create_dir(&p("Windows/plain"), Protection::Plain).unwrap();
         assert_eq!(made, Protected::Plain);
         v.write_new(&p("Windows/plain/f"), b"").unwrap();
-        assert_eq!(
-            v.protection(&p("Windows/plain/f")).unwrap(),
-            Protected::Plain
-        );
+        assert_eq!(v.protection(&p("Windows/plain/f")).unwrap(), Protected::Plain);
         assert_eq!(v.protection(&p("Windows")).unwrap(), Protected::Plain);
     };
     let before = snapshot(ntfs.root());
@@ -214,38 +197,23 @@ fn what_is_created_elsewhere_inherits_as_on_windows() {
          01010000000000051200000000031800a9001200{users}\
          01020000000000052000000020020000010100000000000512000000"
     );
-    let bytes: Vec<u8> = (0..parent.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(&parent[i..i + 2], 16).unwrap())
-        .collect();
+    let bytes: Vec<u8> =
+        (0..parent.len()).step_by(2).map(|i| u8::from_str_radix(&parent[i..i + 2], 16).unwrap()).collect();
     let dir = ntfs.root().join("Downloader");
     std::fs::create_dir(&dir).unwrap();
     rustix::fs::setxattr(&dir, ACL, &bytes, XattrFlags::empty()).unwrap();
     let volume = ntfs.open();
     for v in [&Overlay::new(&volume) as &dyn Volume, &volume] {
-        let made = v
-            .create_dir(&p("Downloader/old"), Protection::Plain)
-            .unwrap();
+        let made = v.create_dir(&p("Downloader/old"), Protection::Plain).unwrap();
         assert_eq!(made, Protected::Plain);
         v.write_new(&p("Downloader/old/f"), b"x").unwrap();
-        assert_eq!(
-            v.protection(&p("Downloader/old/f")).unwrap(),
-            Protected::Plain
-        );
+        assert_eq!(v.protection(&p("Downloader/old/f")).unwrap(), Protected::Plain);
     }
-    let hex = |name: &str| -> String {
-        attribute(&dir.join(name), ACL)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
-    };
+    let hex = |name: &str| -> String { attribute(&dir.join(name), ACL).iter().map(|b| format!("{b:02x}")).collect() };
     let everyone = "010100000000000100000000";
     for (name, flags) in [("old", "13"), ("old/f", "10")] {
         let sd = hex(name);
-        assert!(
-            sd.contains(&format!("00{flags}1800a9001200{users}")),
-            "{name}: {sd}"
-        );
+        assert!(sd.contains(&format!("00{flags}1800a9001200{users}")), "{name}: {sd}");
         assert!(!sd.contains(everyone), "{name}: {sd}");
     }
 }
@@ -260,22 +228,14 @@ fn a_failing_disk_is_an_error() {
     std::fs::write(&big, vec![1; 3 << 20]).unwrap();
     assert!(ntfs.mount(""));
     let volume = ntfs.open();
-    assert_eq!(
-        volume.find(&p("windows/big")).unwrap().unwrap().len,
-        3 << 20
-    );
+    assert_eq!(volume.find(&p("windows/big")).unwrap().unwrap().len, 3 << 20);
     // Most of the medium is gone.
-    let image = std::fs::File::options()
-        .write(true)
-        .open(ntfs.image())
-        .unwrap();
+    let image = std::fs::File::options().write(true).open(ntfs.image()).unwrap();
     image.set_len(1 << 20).unwrap();
     let error = volume.read(&p("windows/big"), 4 << 20).unwrap_err();
     assert!(matches!(error, VolumeError::Unreadable { .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Unreadable);
-    let error = Overlay::new(&volume)
-        .read(&p("windows/big"), 4 << 20)
-        .unwrap_err();
+    let error = Overlay::new(&volume).read(&p("windows/big"), 4 << 20).unwrap_err();
     assert!(matches!(error, VolumeError::Unreadable { .. }), "{error}");
     image.set_len(6 << 20).unwrap();
 }
@@ -296,17 +256,11 @@ fn read_only_by_option_and_by_fallback() {
         for error in [
             volume.rename(&sd, &p("Windows/x")).unwrap_err(),
             volume.write_new(&p("x"), b"").unwrap_err(),
-            volume
-                .open_storage(&p("Windows/System32/config/SYSTEM"))
-                .err()
-                .unwrap(),
+            volume.open_storage(&p("Windows/System32/config/SYSTEM")).err().unwrap(),
         ] {
             assert_eq!(error.kind(), ErrorKind::ReadOnly, "{error}");
         }
-        assert_eq!(
-            names(volume, "windows"),
-            ["SoftwareDistribution", "System32"]
-        );
+        assert_eq!(names(volume, "windows"), ["SoftwareDistribution", "System32"]);
     };
     check(&ntfs.open());
 
@@ -317,10 +271,7 @@ fn read_only_by_option_and_by_fallback() {
     std::fs::write(ntfs.root().join("hiberfil.sys"), hiberfil).unwrap();
     ntfs.mount("");
     check(&ntfs.open());
-    assert_eq!(
-        ntfs.open().read_head(&p("HIBERFIL.sys"), 4).unwrap(),
-        b"hibr"
-    );
+    assert_eq!(ntfs.open().read_head(&p("HIBERFIL.sys"), 4).unwrap(), b"hibr");
 }
 
 #[test]
@@ -352,14 +303,10 @@ fn a_full_ntfs() {
     let volume = ntfs.open();
     volume.write_new(&p("journal"), b"first\n").unwrap();
     let room = usize::try_from(volume.free_space().unwrap()).unwrap();
-    let error = volume
-        .write_new(&p("big"), &vec![1; room + 100_000])
-        .unwrap_err();
+    let error = volume.write_new(&p("big"), &vec![1; room + 100_000]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full, "{error}");
     assert_eq!(names(&volume, ""), ["journal"]);
-    let error = volume
-        .append(&p("journal"), &vec![1; room + 100_000])
-        .unwrap_err();
+    let error = volume.append(&p("journal"), &vec![1; room + 100_000]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Full, "{error}");
     assert_eq!(volume.read(&p("journal"), 99).unwrap(), b"first\n");
 }
@@ -376,10 +323,7 @@ fn hard_links_on_ntfs_stay_on_the_volume() {
     assert!(volume.open_storage(&path).is_ok());
     // Not if only a folder of it was opened.
     let part = HostVolume::open(config).unwrap();
-    assert!(matches!(
-        part.open_storage(&p("SYSTEM")).err(),
-        Some(VolumeError::HardLinked { .. })
-    ));
+    assert!(matches!(part.open_storage(&p("SYSTEM")).err(), Some(VolumeError::HardLinked { .. })));
 }
 
 #[test]

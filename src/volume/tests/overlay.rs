@@ -50,19 +50,14 @@ fn random_writes_read_back_as_written() {
             _ => {
                 let at = random.below(60_000);
                 let mut buf = vec![1; random.below(9000)];
-                let got = overlay
-                    .read_at(&p("f"), u64::try_from(at).unwrap(), &mut buf)
-                    .unwrap();
+                let got = overlay.read_at(&p("f"), u64::try_from(at).unwrap(), &mut buf).unwrap();
                 let there = expected.get(at..).unwrap_or_default();
                 let there = &there[..there.len().min(buf.len())];
                 assert_eq!(got, there.len(), "round {round}");
                 assert!(&buf[..got] == there, "round {round}");
             }
         }
-        assert_eq!(
-            storage.len().unwrap(),
-            u64::try_from(expected.len()).unwrap()
-        );
+        assert_eq!(storage.len().unwrap(), u64::try_from(expected.len()).unwrap());
     }
     drop(storage);
     assert_eq!(overlay.read(&p("f"), 1 << 20).unwrap(), expected);
@@ -98,10 +93,7 @@ fn a_name_freed_of_its_double_is_no_longer_ambiguous() {
     // below may change: the overlay looks at what is there.
     let base = HostVolume::open(dir.path()).unwrap();
     let overlay = Overlay::new(&base);
-    assert!(matches!(
-        overlay.find(&p("a")),
-        Err(VolumeError::Ambiguous { .. })
-    ));
+    assert!(matches!(overlay.find(&p("a")), Err(VolumeError::Ambiguous { .. })));
     std::fs::remove_file(dir.path().join("A")).unwrap();
     assert_eq!(overlay.read(&p("A"), 9).unwrap(), b"1");
 }
