@@ -15,13 +15,14 @@ use super::{diagnose, repair, Status};
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
-    /// The folder that becomes the root of the demo volume; it must be new or empty
-    #[arg(value_name = "DIR", default_value = "coldmend-demo")]
-    dir: PathBuf,
+    /// The folder that becomes the root of the demo volume; it must be new or empty. Without it: coldmend-demo, or
+    /// coldmend-demo-2 and so on where an earlier demo is in the way
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let root = &arguments.dir;
+    let root = &arguments.dir.clone().unwrap_or_else(free_folder);
     make_room(root)?;
     let spec = VolumeSpec::new(Version::Ten22H2)
         .damaged(Damage::DisableService("wuauserv".into()))
@@ -65,6 +66,12 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         "exit_statuses": {"diagnose": before, "repair": repaired, "diagnose_again": after},
     }))?;
     Ok(0)
+}
+
+/// The first of `coldmend-demo`, `coldmend-demo-2`, … that is not there, so that a second demo needs no cleaning up.
+fn free_folder() -> PathBuf {
+    let name = |n: u32| PathBuf::from(if n == 1 { "coldmend-demo".into() } else { format!("coldmend-demo-{n}") });
+    (1..1000).map(name).find(|dir| dir.symlink_metadata().is_err()).unwrap_or_else(|| name(1))
 }
 
 fn make_room(root: &Path) -> Result<()> {
