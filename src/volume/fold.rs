@@ -6,7 +6,7 @@
 //! two kinds of difference, both held here as data and compared unit by unit with the `$UpCase` of
 //! a freshly made NTFS volume in the tests:
 //!
-//! * letters that Unicode maps (or came to map later) and `$UpCase` leaves alone: [`UNMAPPED`];
+//! * letters that Unicode maps (or came to map later) and `$UpCase` leaves alone: the table `UNMAPPED`;
 //!   among them the dotless i and the long s, which must not turn into `I` and `S`;
 //! * Greek letters with iota, which Rust's full mapping takes apart and `$UpCase` maps one to one.
 //!

@@ -110,7 +110,9 @@ pub fn killed_at<S: AsRef<OsStr>>(call: &Call, arguments: &[S]) -> Run {
     let trace = format!("trace={}", call.name);
     let inject = format!("inject={}:signal=SIGKILL:when={}", call.name, call.number);
     let run = strace(Path::new("/dev/null"), &["-e", &trace, "-e", &inject]).args(arguments).output().unwrap();
-    Run::of(run)
+    let run = Run::of(run);
+    assert_eq!(run.status, None, "not killed at {call:?}: {run:?}");
+    run
 }
 
 /// The program's arguments as owned strings.

@@ -153,7 +153,7 @@ pub(super) fn open_quietly(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -
     let mut open = |extra: OFlags| {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY | extra;
         // The bits of open flags are an i32 to the standard library, an u32 to rustix.
-        options.custom_flags(flags.bits().cast_signed());
+        options.custom_flags(flags.bits() as i32);
         options.mode(0o600);
         loop {
             match dir.open_with(name, options) {
@@ -220,7 +220,7 @@ pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
     use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
     let nonblock = OFlags::NONBLOCK | OFlags::NOCTTY;
     let device =
-        std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits().cast_signed()).open(source).ok()?;
+        std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits() as i32).open(source).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&device).ok()?.st_mode);
     if !matches!(kind, FileType::BlockDevice | FileType::RegularFile) {
         return None;
