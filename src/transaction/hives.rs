@@ -1,7 +1,7 @@
 //! The registry half of a transaction: a plan's changes made on an image in memory, with every expectation checked, and
 //! committed to the volume by the engine.
 
-use coldmend_hives::{Commit, DiskState, FileTime, Hive, LogStorages, RecoveryCommit, Storage};
+use coldmend_hives::{Commit, CommitError, DiskState, FileTime, Hive, LogStorages, RecoveryCommit, Storage};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{log_regime, LoadedHive, Registry};
@@ -139,42 +139,54 @@ impl<'v> Open<'v> {
 
 /// Writes the new contents by Windows' own protocol, after the recovered hive where the file was dirty.
 pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    let mut open = Open::new(volume, hive)?;
-    let (primary, mut logs) = open.parts();
-    if let Some(recovery) = &hive.recovery {
-        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
-            recovery.execute(primary, &mut logs).map_err(|e| write_failure(hive, e))?;
-        }
-    }
-    hive.commit.execute(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+    write(volume, hive, |primary, logs| {
+        recover_first(hive, primary, logs)?;
+        hive.commit.execute(primary, logs).map(|_| ())
+    })
 }
 
 /// Finishes a commit that was cut.
 pub(super) fn finish(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    let mut open = Open::new(volume, hive)?;
-    let (primary, mut logs) = open.parts();
-    if let Some(recovery) = &hive.recovery {
-        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
-            recovery.execute(primary, &mut logs).map_err(|e| write_failure(hive, e))?;
-        }
-    }
-    hive.commit.finish(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+    write(volume, hive, |primary, logs| {
+        recover_first(hive, primary, logs)?;
+        hive.commit.finish(primary, logs).map(|_| ())
+    })
 }
 
 /// Puts the hive back to what it was. A recovery that was cut is completed instead: that is what Windows makes of the
 /// dirty hive in any case.
 pub(super) fn take_back(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    let mut open = Open::new(volume, hive)?;
-    let (primary, mut logs) = open.parts();
-    if let Some(recovery) = &hive.recovery {
-        if hive.commit.position(&*primary).map_err(|e| write_failure(hive, e))? == DiskState::Foreign {
-            return match recovery.position(&*primary).map_err(|e| write_failure(hive, e))? {
+    write(volume, hive, |primary, logs| {
+        if let (Some(recovery), DiskState::Foreign) = (&hive.recovery, hive.commit.position(&*primary)?) {
+            return match recovery.position(&*primary)? {
                 DiskState::Before => Ok(()),
-                _ => recovery.execute(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e)),
+                _ => recovery.execute(primary, logs).map(|_| ()),
             };
         }
+        hive.commit.take_back(primary, logs).map(|_| ())
+    })
+}
+
+/// Writes the recovered hive, unless the file is past that already.
+fn recover_first(
+    hive: &PreparedHive,
+    primary: &mut dyn Storage,
+    logs: &mut LogStorages<'_>,
+) -> Result<(), CommitError> {
+    if let (Some(recovery), DiskState::Foreign) = (&hive.recovery, hive.commit.position(&*primary)?) {
+        recovery.execute(primary, logs)?;
     }
-    hive.commit.take_back(primary, &mut logs).map(|_| ()).map_err(|e| write_failure(hive, e))
+    Ok(())
+}
+
+fn write(
+    volume: &dyn Volume,
+    hive: &PreparedHive,
+    step: impl FnOnce(&mut dyn Storage, &mut LogStorages<'_>) -> Result<(), CommitError>,
+) -> Result<()> {
+    let mut open = Open::new(volume, hive)?;
+    let (primary, mut logs) = open.parts();
+    step(primary, &mut logs).map_err(|e| write_failure(hive, e))
 }
 
 /// Where the hive on the volume stands between before and after.
