@@ -260,6 +260,7 @@ fn a_commit_cut_anywhere_is_before_or_after() {
             for how in LOSSES {
                 let files = machines.after_cut(how, &mut random);
                 tried += 1;
+                dump(&format!("{}-{cut}-{tried}", name.replace(['.', ' '], "")), &files, &before, commit.after());
                 let position = commit.position(&MemoryStorage(files.primary.clone())).unwrap();
                 assert_ne!(position, DiskState::Foreign, "{name}, cut {cut}, {how:?}");
                 match restart(&files) {
@@ -280,6 +281,20 @@ fn a_commit_cut_anywhere_is_before_or_after() {
     }
     println!("{tried} cut points of commits");
     assert!(tried > 2000, "{tried}");
+}
+
+/// With `COLDMEND_CRASH_DUMP=DIR`, every cut is left there for other programs to recover.
+fn dump(name: &str, files: &Files, before: &[u8], after: &[u8]) {
+    let Some(dir) = std::env::var_os("COLDMEND_CRASH_DUMP") else { return };
+    let path = |extension: &str| std::path::Path::new(&dir).join(format!("{name}{extension}"));
+    std::fs::write(path(".hive"), &files.primary).unwrap();
+    std::fs::write(path(".before"), before).unwrap();
+    std::fs::write(path(".after"), after).unwrap();
+    for slot in LogSlot::ALL {
+        if let Some(log) = files.logs.get(slot) {
+            std::fs::write(path(&format!(".hive{}", slot.extension())), log).unwrap();
+        }
+    }
 }
 
 /// Finishing and taking back from a cut, both cut again at every step. Answers the number of cuts.

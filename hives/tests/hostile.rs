@@ -1,6 +1,6 @@
 //! Hostile bytes: mutations of hives and logs never panic, hang or take memory, and what the check accepts the reader can walk.
 //!
-//! Deterministic. The number of inputs is `COLDMEND_HOSTILE` (default 6,000 per kind; `scripts/hives-hostile.sh` runs 200,000).
+//! Deterministic. The number of inputs is `COLDMEND_HOSTILE` (default 6,000 per kind; `scripts/hives-campaign.sh hostile` runs 200,000).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 mod common;

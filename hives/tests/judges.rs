@@ -2,7 +2,7 @@
 //!
 //! In the process: the crates `regf` 0.2 (the strictest) and `nt-hive`. As programs, where installed: `hivexml` (hivex) and `regfexport` (libregf).
 //! A judge that refuses or misreads a hive before any edit is not asked about it. Each program gets a copy of its own.
-//! `COLDMEND_JUDGES=all` (see `scripts/hives-judges.sh`) takes large hives as well and asks the programs after every kind of edit.
+//! `COLDMEND_JUDGES=all` (see `scripts/hives-campaign.sh`) takes large hives as well and asks the programs after every kind of edit.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 mod common;
