@@ -216,7 +216,8 @@ impl Builder<'_> {
             self.conflict(index, to.to_string(), found, "what the repair moved aside");
             return Ok(());
         }
-        if let Some(fresh) = here {
+        // Where the undo of an undo has just put the older one back, nothing is in the way.
+        if let Some(fresh) = here.filter(|_| !self.vacated.contains(&from.to_string().to_lowercase())) {
             let aside = free_name(self.volume, from, "new")?;
             self.push(remedy, Change::Rename { object: fresh, from: from.clone(), to: aside });
         }

@@ -157,10 +157,14 @@ impl Ui {
     pub fn confirm(&self, question: &str, command: &str) -> Result<bool> {
         self.clear_progress();
         if !io::stdin().is_terminal() {
+            let hint = match command {
+                "undo" => "Add --yes to agree.",
+                _ => "Look at the plan with --dry-run, then add --yes to agree.",
+            };
             return Err(Failure::refused(format!(
                 "{command} asks before it writes, and there is no terminal to ask on"
             ))
-            .hint("Look at the plan (--dry-run), then add --yes."));
+            .hint(hint));
         }
         eprint!("{question} Type yes to go on: ");
         let _ = io::stderr().flush();
