@@ -17,7 +17,7 @@ esac
 for part in hostile model judges crash; do
     if [ "$what" = all ] || [ "$what" = "$part" ]; then
         case $part in
-            hostile) COLDMEND_HOSTILE=${COLDMEND_HOSTILE:-200000} run hostile ;;
+            hostile) COLDMEND_HOSTILE=${COLDMEND_HOSTILE:-5000000} run hostile ;;
             model) COLDMEND_MODEL_STEPS=${COLDMEND_MODEL_STEPS:-5000} run model ;;
             judges) COLDMEND_JUDGES=all run judges ;;
             crash) run crash ;;

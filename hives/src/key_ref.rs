@@ -8,6 +8,7 @@ use crate::filetime::FileTime;
 use crate::hive::Hive;
 use crate::key_node::{flag, KeyNode};
 use crate::name::{upper_units, Name};
+use crate::subkey_list::SubkeyList;
 use crate::value_ref::ValueRef;
 use crate::view::{absolute, damaged, View};
 
@@ -186,13 +187,33 @@ impl<'h> Iterator for Walk<'h> {
             if !self.seen.insert(index(cell / 8)) {
                 continue;
             }
-            let visit = KeyRef::new(self.view, cell).and_then(|key| Ok((key, key.child_cells()?)));
+            let visit = KeyRef::new(self.view, cell).and_then(|key| Ok((key, self.children_once(&key)?)));
             return Some(visit.map(|(key, children)| {
                 let below = depth.saturating_add(1);
                 self.stack.extend(children.into_iter().rev().map(|child| (child, below)));
                 (depth, key)
             }));
         }
+    }
+}
+
+impl Walk<'_> {
+    /// The children of a key, if no other key has the same list: in a damaged hive many keys could name one long list.
+    fn children_once(&mut self, key: &KeyRef<'_>) -> Result<Vec<u32>, HiveError> {
+        if key.node.subkeys == 0 {
+            return Ok(Vec::new());
+        }
+        let list = key.node.subkey_list;
+        let mut lists = vec![list];
+        if let SubkeyList::Root(root) = self.view.subkey_list(list)? {
+            lists.extend(root.leaves());
+        }
+        for list in lists {
+            if !self.seen.insert(index(list / 8)) {
+                return Err(damaged(Rule::V3, list, "a list used twice", "a list of its own", Effect::DropSubkeys));
+            }
+        }
+        key.child_cells()
     }
 }
 

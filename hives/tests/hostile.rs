@@ -1,6 +1,6 @@
 //! Hostile bytes: mutations of hives and logs never panic, hang or take memory, and what the check accepts the reader can walk.
 //!
-//! Deterministic. The number of inputs is `COLDMEND_HOSTILE` (default 6,000 per kind; `scripts/hives-campaign.sh hostile` runs 200,000).
+//! Deterministic. The number of inputs is `COLDMEND_HOSTILE` (default 200,000 hives and a quarter of that of logs).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 mod common;
@@ -9,7 +9,7 @@ use coldmend_hives::{check_bytes, Commit, Hive, LogFiles, LogRegime, NewHive, Re
 use common::{corpus, descriptor, hives, logs, Random, NOW};
 
 fn inputs() -> usize {
-    std::env::var("COLDMEND_HOSTILE").ok().and_then(|s| s.parse().ok()).unwrap_or(6000)
+    std::env::var("COLDMEND_HOSTILE").ok().and_then(|s| s.parse().ok()).unwrap_or(200_000)
 }
 
 /// Small hives of every version, and small ones of the corpus if it is there.
@@ -183,4 +183,28 @@ fn mutated_logs_never_panic() {
     }
     println!("{} mutated logs: {recovered} applied", inputs() / 4);
     assert!(recovered > 0);
+}
+
+/// Thousands of keys that name one long list: the walk neither hangs nor takes memory by their product.
+#[test]
+fn a_list_named_by_many_keys_is_walked_once() {
+    let mut hive = Hive::create(&NewHive::default(), NOW).unwrap();
+    for i in 0..20_000 {
+        hive.create_key(&format!("Many\\{i}"), NOW).unwrap();
+    }
+    let many = hive.find_key("Many").unwrap().unwrap();
+    let at = |key: &coldmend_hives::KeyRef<'_>| key.file_offset() as usize + 4;
+    let from = at(&many);
+    let children: Vec<usize> = many.subkeys().unwrap().iter().map(at).collect();
+    let mut bytes = hive.bytes().to_vec();
+    for child in children {
+        bytes.copy_within(from + 20..from + 32, child + 20);
+    }
+    seal(&mut bytes);
+    let report = check_bytes(&bytes);
+    assert!(report.stats.faults >= 20_000);
+    let hive = Hive::open(bytes).unwrap();
+    assert!(hive.walk().unwrap().count() <= 20_002);
+    let mut hive = hive;
+    assert!(hive.delete_key("Many", NOW).is_err());
 }

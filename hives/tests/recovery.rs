@@ -121,3 +121,54 @@ fn dirty_hives_without_a_usable_log_are_refused() {
     println!("{refused} dirty hives refused");
     assert!(refused >= 10, "{refused}");
 }
+
+/// A dirty hive is edited in two transactions: first recovered on disk, then edited, both through the same logs.
+#[test]
+fn recovery_then_edit() {
+    let Some(corpus) = corpus("recovery then edit") else { return };
+    let mut done = 0;
+    for (name, path) in hives(&corpus) {
+        let (bytes, logs) = (std::fs::read(&path).unwrap(), logs(&path));
+        let Ok(recovered) = Hive::recover(bytes.clone(), &logs) else { continue };
+        if recovered.report.was_clean {
+            continue;
+        }
+        let recovery = RecoveryCommit::prepare(recovered, &logs).unwrap();
+        let logs_between = recovery.logs_after().clone();
+        let mut primary = MemoryStorage(bytes);
+        let mut l1 = logs.log1.map(MemoryStorage);
+        let mut l2 = logs.log2.map(MemoryStorage);
+        let storages = |l1: &mut Option<MemoryStorage>,
+                        l2: &mut Option<MemoryStorage>,
+                        work: &mut dyn FnMut(&mut coldmend_hives::LogStorages<'_>)| {
+            work(&mut coldmend_hives::LogStorages {
+                log: None,
+                log1: l1.as_mut().map(|l| l as _),
+                log2: l2.as_mut().map(|l| l as _),
+            });
+        };
+        storages(&mut l1, &mut l2, &mut |l| {
+            recovery.execute(&mut primary, l).unwrap();
+        });
+        let mut hive = recovery.into_hive();
+        assert!(!hive.is_changed(), "{name}");
+        hive.create_key("Coldmend", common::NOW).unwrap();
+        hive.set_value("Coldmend", "Value", 4, &[1, 0, 0, 0], common::NOW).unwrap();
+        let regime = coldmend_hives::LogRegime::Log12HvLe;
+        let commit = coldmend_hives::Commit::prepare(hive, &logs_between, regime, common::NOW).unwrap();
+        storages(&mut l1, &mut l2, &mut |l| {
+            assert!(commit.execute(&mut primary, l).unwrap().log.is_some());
+        });
+        assert!(primary.0 == commit.after(), "{name}");
+        let hive = Hive::open(primary.0.clone()).unwrap();
+        assert!(hive.find_key("coldmend").unwrap().unwrap().value("VALUE").unwrap().is_some());
+        // And back: to the recovered hive, byte by byte.
+        storages(&mut l1, &mut l2, &mut |l| {
+            commit.take_back(&mut primary, l).unwrap();
+        });
+        assert!(Hive::open(primary.0).unwrap().find_key("coldmend").unwrap().is_none());
+        done += 1;
+    }
+    println!("{done} dirty hives recovered, edited and taken back");
+    assert!(done >= 12);
+}
