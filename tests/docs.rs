@@ -50,7 +50,8 @@ fn tidy(text: &str) -> String {
 }
 
 fn cli_page() -> String {
-    let mut out = format!("{MARK}\n# Every command\n\nWhat `--help` says. The [guide](guide.md) shows how they go together.\n");
+    let mut out =
+        format!("{MARK}\n# Every command\n\nWhat `--help` says. The [guide](guide.md) shows how they go together.\n");
     cli_section(&mut out, &[]);
     out
 }
@@ -258,8 +259,7 @@ fn flags_in_the_pages_exist() {
                 inside = !inside;
                 continue;
             }
-            let spans: Vec<&str> =
-                if inside { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
+            let spans: Vec<&str> = if inside { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
             for span in spans {
                 for command in span.split("coldmend ").skip(1) {
                     seen += usize::from(check_command(command, &mut unknown, &page));
