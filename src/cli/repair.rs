@@ -258,7 +258,7 @@ impl Job<'_> {
     }
 }
 
-/// Alarms that the plan does nothing about.
+/// Alarms that the plan does nothing about, and what could not be looked at.
 fn unmended(findings: &Findings, plan: &Plan) -> Vec<String> {
     findings
         .findings
@@ -266,6 +266,7 @@ fn unmended(findings: &Findings, plan: &Plan) -> Vec<String> {
         .filter(|f| f.severity != Severity::Note)
         .filter(|f| f.remedy.is_none_or(|r| !plan.actions.iter().any(|a| a.remedy == r)))
         .map(|f| format!("{} — {}", f.subject, f.title))
+        .chain(findings.could_not_check.iter().map(|c| format!("{} — could not be checked: {}", c.id, c.why)))
         .collect()
 }
 

@@ -14,6 +14,7 @@ use crate::safety;
 use crate::security::{known_wrong_on, Descriptor};
 use crate::transaction;
 use crate::ui::{render_plan, Ui};
+use crate::volume::escape::escape_text;
 use crate::volume::{Overlay, Volume};
 
 use super::report::{self, Outcome, TargetReport};
@@ -145,7 +146,8 @@ fn list(ui: &Ui, arguments: &List) -> Status {
             continue;
         }
         let image = context.value(&key, "ImagePath")?.and_then(|v| v.as_text());
-        ui.out(&format!("{:<28} {:<24} {}\n", name, word, image.as_deref().unwrap_or("")));
+        let shown = escape_text(image.as_deref().unwrap_or("").as_ref());
+        ui.out(&format!("{:<28} {:<24} {shown}\n", escape_text(name.as_ref()), word));
         rows.push(json!({"name": name, "start": start, "delayed": delayed, "image_path": image}));
     }
     ui.json(&json!({
@@ -189,10 +191,10 @@ fn show(ui: &Ui, arguments: &Show) -> Status {
     ui.out(&format!(
         "{}\n  key          SYSTEM\\{key}\n  start        {word}\n  program      {}\n  account      {}\n  depends on   {}\n  privileges   {}\n  descriptor   {shown}\n",
         ui.style.bold(name),
-        image.as_deref().unwrap_or("absent"),
-        account.as_deref().unwrap_or("absent"),
-        depends.join(", "),
-        privileges.join(", "),
+        escape_text(image.as_deref().unwrap_or("absent").as_ref()),
+        escape_text(account.as_deref().unwrap_or("absent").as_ref()),
+        escape_text(depends.join(", ").as_ref()),
+        escape_text(privileges.join(", ").as_ref()),
     ));
     if let Some(warning) = &warning {
         ui.out(&format!("  mind         {warning}\n"));

@@ -113,7 +113,12 @@ pub fn open_image(
         Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
     };
     let unreplayed = force.then(|| bytes.clone());
+    let is_regf = bytes.starts_with(b"regf");
     let recovered = match (Hive::recover(bytes, &logs), &unreplayed) {
+        (Err(error @ HiveError::NotRecoverable { .. }), _) if !is_regf => {
+            return Err(unreadable(error, "the file is no registry hive (it does not begin with \"regf\"):")
+                .hint("Restore it from a backup of this installation; a damaged hive is never edited."));
+        }
         (Err(HiveError::NotRecoverable { .. }), Some(bytes)) => {
             Hive::recover_without_logs(bytes.clone(), &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?
         }

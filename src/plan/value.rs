@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::volume::escape::escape_text;
+
 /// `REG_SZ`.
 pub const REG_SZ: u32 = 1;
 /// `REG_EXPAND_SZ`.
@@ -128,8 +130,9 @@ impl fmt::Display for RegValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.readable() {
             Data::Number(n) => write!(f, "{n}"),
-            Data::Text(t) => write!(f, "\"{t}\""),
-            Data::List(items) => write!(f, "[{}]", items.join(", ")),
+            // A hive is not believed: what it holds must not move the cursor, colour the text or forge a line.
+            Data::Text(t) => write!(f, "\"{}\"", escape_text(t.as_ref())),
+            Data::List(items) => write!(f, "[{}]", escape_text(items.join(", ").as_ref())),
             Data::Hex { hex } if hex.len() > 64 => {
                 write!(f, "{} ({} bytes: {}…)", self.type_name(), self.data.len(), hex.get(..32).unwrap_or(&hex))
             }

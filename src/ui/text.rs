@@ -6,6 +6,7 @@ use crate::evidence::WindowsVersion;
 use crate::findings::{Finding, Findings, Severity};
 use crate::plan::{Action, Change, Plan, Purpose};
 use crate::transaction::Record;
+use crate::volume::escape::escape_text;
 
 /// Colours; plain where they are off.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ pub fn headline(version: &WindowsVersion) -> String {
     let arch = version.arch.as_deref().unwrap_or("unknown architecture");
     format!(
         "{} (build {}{revision}, {arch}) in {}, control set {}",
-        version.product,
+        escape_text(version.product.as_ref()),
         version.build,
         version.path.display_escaped(),
         version.control_set
