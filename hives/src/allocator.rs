@@ -164,6 +164,9 @@ impl Hive {
         }
         self.image.write(start, &bin)?;
         self.image.write(field::LENGTH, &new_length.to_le_bytes())?;
+        // Other readers look at the image between edits, and mind the checksum.
+        let sum = self.base_block().computed_checksum;
+        self.image.write(field::CHECKSUM, &sum.to_le_bytes())?;
         let offset = length.saturating_add(BIN_HEADER);
         let cells = self.cells()?;
         // The index may have been made just now, from the bins with the new one among them.
