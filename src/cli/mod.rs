@@ -102,6 +102,13 @@ struct StateArguments {
     state_dir: Option<PathBuf>,
 }
 
+impl StateArguments {
+    /// The flag as the next command needs it again, with a space before it; empty for the default place.
+    fn again(&self) -> String {
+        self.state_dir.as_ref().map(|dir| format!(" --state-dir {}", dir.display())).unwrap_or_default()
+    }
+}
+
 /// Runs the command line; returns the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();

@@ -170,10 +170,11 @@ impl Job<'_> {
             return Ok(0);
         }
         self.ui.out(&format!(
-            "{} Every change was read back. It is kept as {}; `coldmend undo {}` takes it back.\n\
+            "{} Every change was read back. It is kept as {}; `coldmend undo{} {}` takes it back.\n\
              Next: start Windows and search for updates. The first search takes longer than usual.\n",
             self.ui.style.good("Done."),
             applied.id,
+            self.arguments.state.again(),
             self.target.given.display()
         ));
         self.report(installation, plan, Some(&applied.id), "done", ActionState::Verified)?;
@@ -219,9 +220,10 @@ impl Job<'_> {
             return Ok(0);
         }
         self.ui.out(&format!(
-            "{} {} is complete, and every change was read back. `coldmend undo {}` takes it back.\n",
+            "{} {} is complete, and every change was read back. `coldmend undo{} {}` takes it back.\n",
             self.ui.style.good("Done."),
             record.id,
+            self.arguments.state.again(),
             self.target.given.display()
         ));
         self.report(&installation, plan, Some(&record.id), "done", ActionState::Verified)?;

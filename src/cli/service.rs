@@ -286,9 +286,10 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
         return Ok(0);
     }
     ui.out(&format!(
-        "{} It is kept as {}; `coldmend undo {}` takes it back.\n",
+        "{} It is kept as {}; `coldmend undo{} {}` takes it back.\n",
         ui.style.good("Done."),
         applied.id,
+        arguments.state.again(),
         target.given.display()
     ));
     outcome(Some(&applied.id), "done", ActionState::Verified, Some(state.shown_folder(&applied.id)))?;
