@@ -219,8 +219,7 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
 pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
     use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
     let nonblock = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let device =
-        std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits() as i32).open(source).ok()?;
+    let device = std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits() as i32).open(source).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&device).ok()?.st_mode);
     if !matches!(kind, FileType::BlockDevice | FileType::RegularFile) {
         return None;
