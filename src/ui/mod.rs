@@ -127,18 +127,19 @@ impl Ui {
         Ok(())
     }
 
-    /// Says something beside the result, on stderr.
+    /// Says something beside the result, on stderr. Where that can't be written to, nothing is said: the work goes on, and
+    /// above all it does not die in the middle.
     pub fn status(&self, text: &str) {
         if !self.quiet {
             self.clear_progress();
-            eprintln!("{}", sanitized(text));
+            let _ = writeln!(io::stderr(), "{}", sanitized(text));
         }
     }
 
     /// Shows what is being done, once the work has taken longer than half a second.
     pub fn progress(&self, text: &str) {
         if !self.quiet && io::stderr().is_terminal() && self.started.elapsed() > Duration::from_millis(500) {
-            eprint!("\r\x1b[K{}…", sanitized(text));
+            let _ = write!(io::stderr(), "\r\x1b[K{}…", sanitized(text));
             let _ = io::stderr().flush();
             self.progress_shown.set(true);
         }
@@ -146,7 +147,7 @@ impl Ui {
 
     fn clear_progress(&self) {
         if self.progress_shown.replace(false) {
-            eprint!("\r\x1b[K");
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 
@@ -166,7 +167,7 @@ impl Ui {
             ))
             .hint(hint));
         }
-        eprint!("{question} Type yes to go on: ");
+        let _ = write!(io::stderr(), "{question} Type yes to go on: ");
         let _ = io::stderr().flush();
         let mut answer = String::new();
         io::stdin()
@@ -179,12 +180,12 @@ impl Ui {
     /// Reports a failure: sentence, causes and hint on stderr, the document on stdout in JSON mode.
     pub fn failure(&self, failure: &Failure) {
         self.clear_progress();
-        eprintln!("coldmend: error: {}", sanitized(&failure.message()));
+        let _ = writeln!(io::stderr(), "coldmend: error: {}", sanitized(&failure.message()));
         for cause in failure.causes() {
-            eprintln!("  caused by: {}", sanitized(&cause));
+            let _ = writeln!(io::stderr(), "  caused by: {}", sanitized(&cause));
         }
         if let Some(hint) = &failure.hint {
-            eprintln!("  what to do: {}", sanitized(hint));
+            let _ = writeln!(io::stderr(), "  what to do: {}", sanitized(hint));
         }
         let _ = self.json(&ErrorDocument::of(failure));
     }
