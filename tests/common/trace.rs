@@ -109,6 +109,15 @@ pub fn killed_at<S: AsRef<OsStr>>(call: &Call, arguments: &[S]) -> Run {
     run
 }
 
+/// Runs the program and does something else to it at the call: `what` is an injection such as `error=ENOSPC`, `when` the
+/// calls of that name at which it happens, such as `3` or, for all from there on, `3+`.
+pub fn injected<S: AsRef<OsStr>>(name: &str, when: &str, what: &str, arguments: &[S]) -> Run {
+    let trace = format!("trace={name}");
+    let inject = format!("inject={name}:{what}:when={when}");
+    let run = strace(Path::new("/dev/null"), &["-e", &trace, "-e", &inject]).args(arguments).output().unwrap();
+    Run::of(run)
+}
+
 /// The program's arguments as owned strings.
 pub fn words(words: &[&str], path: &Path) -> Vec<PathBuf> {
     words.iter().map(PathBuf::from).chain([path.to_path_buf()]).collect()
