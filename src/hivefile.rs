@@ -92,6 +92,11 @@ impl HiveOnDisk {
         match self.volume.find(&self.before)? {
             Some(found) if found.kind == Kind::File => {
                 let copy = self.volume.read(&self.before, LIMIT)?;
+                // A hive that is clean and sound was written completely; the copy is only left over.
+                let whole = Hive::open(self.bytes.clone()).is_ok_and(|hive| hive.check().is_sound());
+                if whole {
+                    return Ok(None);
+                }
                 // A copy that is the hive's own beginning belongs to an edit that had not begun, or was cut itself.
                 Ok((!self.bytes.starts_with(&copy)).then_some(copy))
             }

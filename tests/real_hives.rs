@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use coldmend_fixtures::{sddl, Damage, Version, VolumeSpec};
 use coldmend_hives::Hive;
@@ -270,21 +271,37 @@ fn mended_and_given_back(real: &RealHive) {
     assert_eq!(coldmend(&["diagnose"], root).expect(1, name).alarms(), expected, "{name}: diagnosed again");
 }
 
-/// A repaired hive holds what it held before it was broken; lists may be in another order.
+/// A text or list as Windows understands it: without regard to case and order, and to how the Windows folder is spelled.
+fn understood(hive: &Hive, key: &str, item: &str) -> Option<(u32, Vec<String>)> {
+    let key = hive.find_key(key).unwrap()?;
+    let data_type = key.value(item).unwrap()?.data_type();
+    let mut texts = real::list(&key, item)?;
+    for text in &mut texts {
+        *text = text.to_lowercase().replace("%systemroot%\\", "c:\\windows\\").replace("c:\\winnt\\", "c:\\windows\\");
+    }
+    texts.sort();
+    Some((data_type, texts))
+}
+
+/// A repaired hive holds what it held before it was broken; lists may be in another order, and texts in another case.
 fn as_before_the_damage(real: &RealHive, repaired: &[u8]) {
-    let (before, after) = (Judge::Regf.look(&real.bytes).unwrap(), Judge::Regf.look(repaired).unwrap());
+    let (before, after) = (seen_in(real), Judge::Regf.look(repaired).unwrap());
     let (before_hive, after_hive) = (Hive::open(real.bytes.clone()).unwrap(), Hive::open(repaired.to_vec()).unwrap());
     for ((key, item), seen) in difference(&before, &after) {
-        let sorted = |hive: &Hive| {
-            let key = hive.find_key(&key).unwrap()?;
-            let mut names = real::list(&key, &item)?;
-            names.iter_mut().for_each(|name| *name = name.to_lowercase());
-            names.sort();
-            Some((key.value(&item).unwrap()?.data_type(), names))
-        };
-        let [was, is] = [&before_hive, &after_hive].map(sorted);
+        let [was, is] = [&before_hive, &after_hive].map(|hive| understood(hive, &key, &item));
         assert!(was.is_some() && was == is, "{}: {key}\\{item} was {was:?} and is {is:?}: {seen:#?}", real.name);
     }
+}
+
+/// A hive of the corpus as the crate `regf` sees it; looked at once.
+fn seen_in(real: &RealHive) -> Arc<Seen> {
+    static SEEN: Mutex<BTreeMap<String, Arc<Seen>>> = Mutex::new(BTreeMap::new());
+    let known = SEEN.lock().unwrap().get(&real.name).cloned();
+    known.unwrap_or_else(|| {
+        let seen = Arc::new(Judge::Regf.look(&real.bytes).unwrap());
+        SEEN.lock().unwrap().insert(real.name.clone(), seen.clone());
+        seen
+    })
 }
 
 fn each_of_kind(kind: Kind, what: impl Fn(&RealHive)) {
@@ -320,7 +337,7 @@ fn the_complete_reset_of_a_healthy_volume_leaves_healthy_values_alone() {
         let name = &real.name;
         let volume = build(&spec_for(real));
         let root = volume.path();
-        let bench = (Judge::Regf, Judge::Regf.look(&real.bytes).unwrap());
+        let before = seen_in(real);
         let files = files_of(root);
         for keep_history in [false, true] {
             let mut arguments = vec!["repair", "--reset", "--yes"];
@@ -338,7 +355,7 @@ fn the_complete_reset_of_a_healthy_volume_leaves_healthy_values_alone() {
                 assert!(renamed.contains(folder), "{name}: {folder} in {renamed:?}");
             }
             let after = Judge::Regf.look(&hive_on(root, Kind::System)).unwrap();
-            let changed = lower(difference(&bench.1, &after));
+            let changed = lower(difference(&before, &after));
             assert_eq!(changed, reset.values_in("SYSTEM"), "{name}: the plan names what changed");
             // What a healthy hive holds is healthy: only start types and what belongs to them may be set to the default.
             for place in &changed {
@@ -349,7 +366,7 @@ fn the_complete_reset_of_a_healthy_volume_leaves_healthy_values_alone() {
             coldmend(&["undo", "--yes"], root).expect(0, name);
             assert_eq!(files_of(root), files, "{name}: the files are back");
             let back = Judge::Regf.look(&hive_on(root, Kind::System)).unwrap();
-            assert_eq!(difference(&bench.1, &back), BTreeMap::new(), "{name}: the values are back");
+            assert_eq!(difference(&before, &back), BTreeMap::new(), "{name}: the values are back");
         }
     });
 }
@@ -360,7 +377,7 @@ fn a_descriptor_that_somebody_asks_for_is_written_with_a_warning() {
         let name = &real.name;
         let volume = build(&spec_for(real));
         let root = volume.path();
-        let before = Judge::Regf.look(&real.bytes).unwrap();
+        let before = seen_in(real);
         let given: Vec<String> = ["wuauserv", "BITS"].iter().map(|service| format!("{service}={SEED_SDDL}")).collect();
         let repair = coldmend(&["repair", "--yes", "--sddl", &given[0], "--sddl", &given[1]], root).expect(0, name);
         assert_eq!(repair.state(), "done", "{name}\n{}", repair.said);
@@ -410,7 +427,7 @@ fn a_start_type_is_set_and_given_back() {
         let name = &real.name;
         let volume = build(&spec_for(real));
         let root = volume.path();
-        let before = Judge::Regf.look(&real.bytes).unwrap();
+        let before = seen_in(real);
         let hive = Hive::open(real.bytes.clone()).unwrap();
         let set = real::control_set(&hive).unwrap();
         let place = format!("{set}\\Services\\wuauserv\\Start").to_lowercase();
@@ -496,4 +513,107 @@ fn judges_see_a_single_change() {
     let descriptor = sddl::compile("O:BAG:BAD:(A;;GA;;;SY)");
     let security = changed(&|hive| hive.set_key_security(key, &descriptor, NOW).unwrap());
     assert_eq!(lower(difference(regf, &Judge::Regf.look(&security).unwrap())), place(judges::KEY));
+}
+
+/// A broken volume around a SYSTEM hive: repaired, no alarm is left, the plan names what the judge sees, and undo takes it all back.
+fn repaired_whole(real: &RealHive, broken: Hive) -> Vec<u8> {
+    let name = &real.name;
+    let mut spec = spec_for(real);
+    spec.system_hive = Some(real::committed(broken));
+    let volume = build(&spec);
+    let root = volume.path();
+    let damaged = Judge::Regf.look(&hive_on(root, Kind::System)).unwrap();
+    let alarms = coldmend(&["diagnose"], root).expect(1, name);
+    for finding in alarms.json["findings"].as_array().unwrap() {
+        assert!(finding["severity"] == "note" || finding["remedy"].is_string(), "{name}: no remedy: {finding}");
+    }
+    let repair = coldmend(&["repair", "--yes"], root).expect(0, name);
+    let repaired = hive_on(root, Kind::System);
+    let mut changed = lower(difference(&damaged, &Judge::Regf.look(&repaired).unwrap()));
+    // Keys that are made anew are actions of their own.
+    changed.retain(|place| !place.ends_with(judges::KEY));
+    assert_eq!(changed, repair.values_in("SYSTEM"), "{name}");
+    coldmend(&["diagnose"], root).expect(0, name);
+    coldmend(&["undo", "--yes"], root).expect(0, name);
+    let back = Judge::Regf.look(&hive_on(root, Kind::System)).unwrap();
+    assert_eq!(difference(&damaged, &back), BTreeMap::new(), "{name}: undone");
+    repaired
+}
+
+/// Every value of every update service broken at once: what comes back is what was there, so the tables say what real hives say.
+#[test]
+fn a_hive_broken_everywhere_comes_back_as_it_was() {
+    each_of_kind(Kind::System, |real| {
+        let mut hive = Hive::open(real.bytes.clone()).unwrap();
+        let set = real::control_set(&hive).unwrap();
+        for service in [
+            "wuauserv",
+            "BITS",
+            "CryptSvc",
+            "msiserver",
+            "AppIDSvc",
+            "TrustedInstaller",
+            "UsoSvc",
+            "WaaSMedicSvc",
+            "DoSvc",
+        ] {
+            let key = format!("{set}\\Services\\{service}");
+            let Some(found) = hive.find_key(&key).unwrap() else { continue };
+            let privileges = real::list(&found, "RequiredPrivileges").unwrap_or_default();
+            let damages: [(&str, &str, u32, Vec<u8>); 6] = [
+                ("", "Start", 4, 4_u32.to_le_bytes().to_vec()),
+                ("", "ObjectName", 1, real::string(".\\Guest")),
+                ("", "ImagePath", 2, real::string("%SystemRoot%\\Temp\\updater.exe")),
+                ("", "RequiredPrivileges", 7, real::multi_string(privileges.get(..1).unwrap_or_default())),
+                ("", "DependOnService", 7, real::multi_string(&["NoSuchBlocker".into()])),
+                ("\\Parameters", "ServiceDll", 2, real::string("%SystemRoot%\\system32\\blocked.dll")),
+            ];
+            for (below, value, data_type, data) in damages {
+                let key = format!("{key}{below}");
+                if hive.find_key(&key).unwrap().is_some_and(|key| key.value(value).unwrap().is_some()) {
+                    hive.set_value(&key, value, data_type, &data, NOW).unwrap();
+                }
+            }
+            let key = format!("{key}\\Security");
+            let found = hive.find_key(&key).unwrap();
+            let found = found.and_then(|key| Some(key.value("Security").unwrap()?.data().unwrap().into_owned()));
+            // What is no descriptor (CryptSvc's five bytes) stays.
+            if let Some(descriptor) = found.filter(|descriptor| descriptor.len() > 20) {
+                hive.set_value(&key, "Security", 3, &sddl::with_empty_dacl(&descriptor), NOW).unwrap();
+            }
+        }
+        let repaired = repaired_whole(real, hive);
+        as_before_the_damage(real, &repaired);
+    });
+}
+
+/// A service's key that is gone is made again, triggers too.
+#[test]
+fn keys_that_are_gone_are_made_again() {
+    each_of_kind(Kind::System, |real| {
+        let mut hive = Hive::open(real.bytes.clone()).unwrap();
+        let set = real::control_set(&hive).unwrap();
+        hive.delete_key(&format!("{set}\\Services\\BITS"), NOW).unwrap();
+        let triggers = format!("{set}\\Services\\wuauserv\\TriggerInfo");
+        if hive.find_key(&triggers).unwrap().is_some() {
+            hive.delete_key(&triggers, NOW).unwrap();
+        }
+        let repaired = repaired_whole(real, hive);
+        let [before, after] = [&real.bytes, &repaired].map(|bytes| Hive::open(bytes.clone()).unwrap());
+        for ((key, item), seen) in difference(&seen_in(real), &Judge::Regf.look(&repaired).unwrap()) {
+            // Not made again: the counters, which are registered anew, the text in the machine's language, and a descriptor of
+            // the key's own where it had one (it inherits).
+            let place = format!("{key}\\{item}").to_lowercase();
+            if place.contains("\\bits\\performance\\") || place.ends_with("\\description") || item == judges::KEY {
+                assert!(["\\bits", "\\triggerinfo"].iter().any(|own| place.contains(own)), "{}: {place}", real.name);
+                continue;
+            }
+            let [was, is] = [&before, &after].map(|hive| {
+                let value = hive.find_key(&key).unwrap()?.value(&item).unwrap()?;
+                Some((value.data_type(), value.data().unwrap().into_owned()))
+            });
+            let same = was == is || understood(&before, &key, &item) == understood(&after, &key, &item);
+            assert!(was.is_some() && same, "{}: {key}\\{item}: {seen:?}", real.name);
+        }
+    });
 }

@@ -3,7 +3,7 @@
 
 use super::cache::{database_damage, place, Place};
 use super::context::Context;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::volume::{Kind, VolPath, Volume};
 
@@ -88,6 +88,9 @@ fn queue_damage(volume: &dyn Volume, path: &VolPath) -> Result<Option<Evidence>>
     let Some(found) = volume.find(path)? else { return Ok(None) };
     let place = found.path.display_escaped();
     let expected = "a BITS queue file";
+    if found.kind == Kind::Link {
+        return Err(Failure::unreadable(format!("{place} is a reparse point, and is not looked into")));
+    }
     if found.kind != Kind::File {
         return Ok(Some(Evidence::new(place, found.kind.to_string(), expected)));
     }

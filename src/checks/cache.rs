@@ -1,6 +1,6 @@
 //! What the checks of the three caches share: what stands at a folder's place, and the state of an ESE database.
 
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::evidence::{EseHeader, EseState, ESE_HEADER_BYTES};
 use crate::findings::Evidence;
 use crate::volume::{Kind, VolPath, Volume};
@@ -100,6 +100,10 @@ pub(super) fn database_damage(volume: &dyn Volume, database: &VolPath, logs: &Vo
     let Some(found) = volume.find(database)? else { return Ok(None) };
     let place = found.path.display_escaped();
     let expected = "an ESE database that was closed cleanly or has its logs";
+    if found.kind == Kind::Link {
+        // Files that Windows has compressed or deduplicated look like links to other systems.
+        return Err(Failure::unreadable(format!("{place} is a reparse point, and is not looked into")));
+    }
     if found.kind != Kind::File {
         return Ok(Some(Evidence::new(place, found.kind.to_string(), expected)));
     }

@@ -95,11 +95,17 @@ fn last_error(bytes: &[u8]) -> Option<String> {
     } else {
         String::from_utf8_lossy(bytes).into_owned()
     };
-    let line = text.lines().rev().find(|line| {
-        let lower = line.to_ascii_lowercase();
-        lower.contains("error") && !lower.contains("error 0x00000000") && !lower.contains("no error")
-    })?;
+    // What was added successfully after an error shows that the database works again.
+    let last = text.lines().rev().map(str::to_ascii_lowercase).find(|l| is_error(l) || l.contains("done"))?;
+    if !is_error(&last) {
+        return None;
+    }
+    let line = text.lines().rev().find(|line| is_error(&line.to_ascii_lowercase()))?;
     Some(line.trim().chars().take(300).collect())
+}
+
+fn is_error(lower: &str) -> bool {
+    lower.contains("error") && !lower.contains("error 0x00000000") && !lower.contains("no error")
 }
 
 #[cfg(test)]
@@ -110,9 +116,10 @@ mod tests {
     fn errors_are_told_from_messages() {
         assert_eq!(last_error(b"CatalogDB: 10:00:00 1/1/2020: SyncDB:: AddCatalog: Done\r\n"), None);
         assert_eq!(
-            last_error(b"a: encountered error 0xc80003f3\r\nb: Done\r\n").as_deref(),
-            Some("a: encountered error 0xc80003f3")
+            last_error(b"a: Done\r\nb: encountered error 0xc80003f3\r\nc: Start\r\n").as_deref(),
+            Some("b: encountered error 0xc80003f3")
         );
+        assert_eq!(last_error(b"a: encountered error 0x0000045b\r\nb: DONE Adding Catalog File\r\n"), None);
         assert_eq!(last_error(b"File #2 at line #1: encountered error 0x00000000\r\n"), None);
         let wide: Vec<u8> =
             [0xff, 0xfe].into_iter().chain("x error 5\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();

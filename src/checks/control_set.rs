@@ -8,6 +8,27 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     findings.made += 1;
     let [current, default, failed, last_good] = context.installation.select;
     let show = |n: Option<u32>| n.map_or_else(|| "absent".to_string(), |n| n.to_string());
+    let missing = default.filter(|n| {
+        let key = format!("ControlSet{n:03}");
+        !context.installation.control_sets.iter().any(|c| c.key == key)
+    });
+    if let Some(number) = missing.or(if default.is_none() { Some(0) } else { None }) {
+        findings.push(Finding {
+            id: "control-set",
+            severity: Severity::Problem,
+            subject: "Select".into(),
+            title: "the control set that the next boot uses is not there".into(),
+            evidence: vec![Evidence::new(
+                "SYSTEM\\Select\\Default",
+                if default.is_none() { "absent".to_string() } else { number.to_string() },
+                "the number of a control set in this hive",
+            )],
+            remedy: None,
+            source: "Windows' own boot configuration in SYSTEM\\Select".into(),
+            defect: None,
+        });
+        return Ok(());
+    }
     let mut note = |title: &str, name: &str, found: String, expected: String| {
         findings.push(Finding {
             id: "control-set",

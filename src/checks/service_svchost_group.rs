@@ -4,6 +4,7 @@ use super::context::{shown, Context};
 use crate::error::Result;
 use crate::evidence::hive_failure;
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
+use crate::knowledge::Knowledge;
 use crate::plan::{HiveName, RegValue};
 
 /// The key with one list per group.
@@ -16,7 +17,12 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         return Ok(());
     }
     let mut seen: Vec<&str> = Vec::new();
-    for service in context.services() {
+    // A service whose key is made again needs its place in the list as well.
+    let made_again = context.missing_services().filter(|s| {
+        let version = &context.installation.version;
+        Knowledge::builtin().definition(&s.name, version.build, context.installation.product_type).is_some()
+    });
+    for service in context.services().chain(made_again) {
         let Some(group) = service.expected.row.svchost_group() else { continue };
         if seen.contains(&service.name.as_str()) {
             continue;

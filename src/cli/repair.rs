@@ -62,6 +62,21 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// A choice of remedies or plans has no meaning for a repair that is only finished: refused rather than ignored.
+    fn refuse_choices(&self, record: &Record) -> Result<()> {
+        let lists = [&self.only, &self.skip, &self.with, &self.sddl];
+        let chosen = self.plan.is_some()
+            || self.save_plan.is_some()
+            || self.reset
+            || self.keep_history
+            || lists.iter().any(|l| !l.is_empty());
+        if !chosen {
+            return Ok(());
+        }
+        Err(Failure::refused(format!("{} is unfinished, and is finished as it was planned", record.id))
+            .hint("Run `coldmend repair` without choosing remedies or plans to finish it, or `coldmend undo` to take it back; then repair anew."))
+    }
+
     /// The arguments `repair --yes DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
         Arguments {
@@ -106,6 +121,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 
     let records = job.state.records()?;
     if let Some(record) = context::unfinished(&records) {
+        arguments.refuse_choices(record)?;
         return job.finish(record);
     }
     ui.progress("reading the hives");
@@ -287,7 +303,12 @@ fn save_plan(file: &std::path::Path, plan: &Plan) -> Result<()> {
 }
 
 fn read_plan(file: &std::path::Path) -> Result<Plan> {
-    let bytes = std::fs::read(file)
+    use std::io::Read;
+    /// Far more than any plan; a device would never end.
+    const LIMIT: u64 = 64 << 20;
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|f| f.take(LIMIT).read_to_end(&mut bytes))
         .map_err(|e| Failure::from_error(Kind::Unreadable, e))
         .doing(|| format!("reading the plan {}", file.display()))?;
     parse_plan(&bytes).doing(|| format!("reading the plan {}", file.display()))

@@ -219,6 +219,9 @@ fn unknown_service(name: &str) -> Failure {
 }
 
 fn set(ui: &Ui, arguments: &Set) -> Status {
+    if arguments.service.is_empty() || arguments.service.contains('\\') {
+        return Err(Failure::usage(format!("{:?} is not a service's name", arguments.service)));
+    }
     let given = arguments
         .sddl
         .as_ref()

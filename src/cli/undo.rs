@@ -3,11 +3,13 @@
 use clap::Args;
 
 use crate::error::{Failure, Kind, Result};
-use crate::plan::ActionState;
+use crate::evidence::Installation;
+use crate::plan::{ActionState, HiveName, Plan};
 use crate::safety;
-use crate::transaction::{self, Conflict, Record, RecordState, StateDir, UndoPlan};
+use crate::target::Target;
+use crate::transaction::{self, Conflict, Position, Record, RecordState, StateDir, UndoPlan};
 use crate::ui::{render_plan, Ui};
-use crate::volume::Volume;
+use crate::volume::{Overlay, Volume};
 
 use super::report::{self, Outcome};
 use super::{context, StateArguments, Status, TargetArguments};
@@ -36,108 +38,184 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let volume: &dyn Volume = &target.volume;
     let state = context::state_dir(volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
     let records = state.records()?;
-    let chosen = choose(&records, arguments.id.as_deref(), &state)?;
+    let chosen = choose(&records, arguments.id.as_deref(), arguments.force, &state)?;
 
     let unfinished = context::unfinished(&records);
     let installation = context::installation(volume, &target, &state, unfinished)?;
     if let Some(plan) = &chosen.plan {
-        transaction::check_binding(volume, plan, &installation)?;
+        transaction::check_place(volume, plan, &installation, arguments.force)?;
     }
     safety::refuse_unsafe(&target.volume, &installation)?;
+    let job = Job { ui, arguments, target: &target, volume, state: &state };
 
-    // An undo that was interrupted itself is finished as it was planned.
     let interrupted_undo = unfinished.filter(|r| r.undoes().is_some()).and_then(|r| Some((r, r.plan.as_ref()?)));
     if let Some((record, plan)) = interrupted_undo {
-        ui.status(&format!("{} was interrupted; it will be finished.", record.id));
-        ui.out(&format!("{}\n", render_plan(ui.style, plan)));
-        agree(ui, arguments, "Finish taking it back?")?;
-        transaction::resume(volume, &state, record)?;
-        ui.out(&format!("{} {} is complete.\n", ui.style.good("Done."), record.id));
-        return report_undone(ui, &target, &installation, plan, &[], &record.id, &state);
+        let named_another = arguments.id.as_deref().is_some_and(|id| id != record.id && Some(id) != record.undoes());
+        if named_another {
+            return Err(Failure::refused(format!("{} was interrupted and has to be finished first", record.id))
+                .hint("Run `coldmend undo` without an id."));
+        }
+        if !job.moved_on(record)? {
+            return job.finish(&installation, record, plan);
+        }
+        // Somebody (Windows, most likely) has written since: the plan of then no longer fits, and a fresh one is made.
+        ui.status(&format!("{} was interrupted, and the volume was used since; it is planned anew.", record.id));
+        let original = records.iter().find(|r| Some(r.id.as_str()) == record.undoes()).unwrap_or(record);
+        return job.undo_cut(&[record, original], original);
     }
-
-    // A commit of ours that was cut goes back first: then every hive is whole again. What will be there then is known
-    // only after the question, so the question comes with the plan of the repair itself.
+    if let Some(record) = unfinished.filter(|r| r.id != chosen.id) {
+        return Err(Failure::refused(format!(
+            "{} is unfinished and has to be finished or taken back first",
+            record.id
+        ))
+        .hint(format!("Run `coldmend undo` with the id {} or without one, or `coldmend repair`.", record.id)));
+    }
     if chosen.state == RecordState::Unfinished {
-        if let Some(plan) = &chosen.plan {
-            ui.status(&format!("{} was interrupted; what it did will be taken back. It meant to do this:", chosen.id));
-            ui.out(&format!("{}\n", render_plan(ui.style, plan)));
+        ui.status(&format!("{} was interrupted; what it did will be taken back.", chosen.id));
+        return job.undo_cut(&[chosen], chosen);
+    }
+    job.undo(&installation, chosen)
+}
+
+/// One run of `undo`.
+struct Job<'a> {
+    ui: &'a Ui,
+    arguments: &'a Arguments,
+    target: &'a Target,
+    volume: &'a dyn Volume,
+    state: &'a StateDir<'a>,
+}
+
+impl Job<'_> {
+    /// Whether somebody has written a hive since this transaction was interrupted.
+    fn moved_on(&self, record: &Record) -> Result<bool> {
+        for name in [HiveName::System, HiveName::Software] {
+            if transaction::position_of(self.volume, self.state, record, name)?.0 == Position::Foreign {
+                return Ok(true);
+            }
         }
-        agree(ui, arguments, "Take it back?")?;
-        transaction::take_back(volume, &state, chosen)?;
-        let installation = context::installation(volume, &target, &state, None)?;
-        let UndoPlan { plan, conflicts } = transaction::undo_plan(volume, &installation, chosen, arguments.force)?;
-        show_conflicts(ui, &conflicts);
-        let id =
-            if plan.actions.is_empty() { chosen.id.clone() } else { transaction::apply(volume, &state, &plan)?.id };
-        transaction::close(&state, chosen, "taken back by undo")?;
-        ui.out(&format!("{} {} has been taken back.\n", ui.style.good("Done."), chosen.id));
-        return report_undone(ui, &target, &installation, &plan, &conflicts, &id, &state);
+        Ok(false)
     }
 
-    let UndoPlan { plan, conflicts } = transaction::undo_plan(volume, &installation, chosen, arguments.force)?;
-    show_conflicts(ui, &conflicts);
-    if plan.actions.is_empty() {
-        if !conflicts.is_empty() {
-            return Err(Failure::refused(format!(
-                "nothing of {} can be taken back: everything was changed since; nothing was written",
-                chosen.id
-            ))
-            .hint("--force overwrites values that were changed since."));
+    /// Finishes an undo that was interrupted itself, as it was planned.
+    fn finish(&self, installation: &Installation, record: &Record, plan: &Plan) -> Status {
+        self.ui.status(&format!("{} was interrupted; it will be finished.", record.id));
+        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
+        self.agree("Finish taking it back?")?;
+        transaction::resume(self.volume, self.state, record)?;
+        self.ui.out(&format!("{} {} is complete.\n", self.ui.style.good("Done."), record.id));
+        self.report(installation, plan, &[], Some(&record.id), "undone")
+    }
+
+    /// Takes `original` back where transactions were cut: first every cut commit goes back, then the rest value by value.
+    /// What that will be is found on a storage that does not write, and shown before the question.
+    fn undo_cut(&self, cut: &[&Record], original: &Record) -> Status {
+        {
+            let rehearsal = Overlay::new(self.volume);
+            let elsewhere = Overlay::new(self.state.volume);
+            let state = self.state.over(if self.state.on_target { &rehearsal } else { &elsewhere });
+            let (_, undo) = self.take_cut_back(&rehearsal, &state, cut, original)?;
+            show_conflicts(self.ui, &undo.conflicts);
+            self.ui.out(&format!("{}\n", render_plan(self.ui.style, &undo.plan)));
         }
-        ui.out("Nothing to take back; nothing was written.\n");
+        self.agree("Take it back?")?;
+        let _writing = transaction::writing();
+        let (installation, undo) = self.take_cut_back(self.volume, self.state, cut, original)?;
+        // The one that is taken back stays unfinished until the new undo is complete; another that was cut is history now.
+        let (last, earlier): (Vec<&Record>, Vec<&Record>) = cut.iter().partition(|r| r.id == original.id);
+        for record in earlier {
+            transaction::close(self.state, record, "planned anew by undo")?;
+        }
+        let id = match undo.plan.actions.is_empty() {
+            true => original.id.clone(),
+            false => transaction::apply(self.volume, self.state, &undo.plan)?.id,
+        };
+        for record in last.iter().filter(|r| r.state == RecordState::Unfinished) {
+            transaction::close(self.state, record, "taken back by undo")?;
+        }
+        self.say_done(original, &undo);
+        self.report(&installation, &undo.plan, &undo.conflicts, Some(&id), "undone")
+    }
+
+    fn take_cut_back(
+        &self,
+        volume: &dyn Volume,
+        state: &StateDir<'_>,
+        cut: &[&Record],
+        original: &Record,
+    ) -> Result<(Installation, UndoPlan)> {
+        for record in cut {
+            transaction::take_back(volume, state, record)?;
+        }
+        let installation = context::installation(volume, self.target, state, None)?;
+        let undo = transaction::undo_plan(volume, &installation, original, self.arguments.force)?;
+        Ok((installation, undo))
+    }
+
+    fn undo(&self, installation: &Installation, chosen: &Record) -> Status {
+        let undo = transaction::undo_plan(self.volume, installation, chosen, self.arguments.force)?;
+        show_conflicts(self.ui, &undo.conflicts);
+        if undo.plan.actions.is_empty() {
+            if !undo.conflicts.is_empty() {
+                return Err(Failure::refused(format!(
+                    "nothing of {} can be taken back: everything was changed since; nothing was written",
+                    chosen.id
+                ))
+                .hint("--force overwrites values that were changed since."));
+            }
+            self.ui.out("Nothing to take back; nothing was written.\n");
+            return self.report(installation, &undo.plan, &undo.conflicts, None, "nothing-to-do");
+        }
+        self.ui.out(&format!("{}\n", render_plan(self.ui.style, &undo.plan)));
+        self.agree("Take it back?")?;
+        let applied = transaction::apply(self.volume, self.state, &undo.plan)?;
+        self.say_done(chosen, &undo);
+        self.report(installation, &undo.plan, &undo.conflicts, Some(&applied.id), "undone")
+    }
+
+    fn say_done(&self, record: &Record, undo: &UndoPlan) {
+        let but = match undo.conflicts.len() {
+            0 => String::new(),
+            n => format!(", except {n} that somebody has changed since (undo --force {} overwrites them)", record.id),
+        };
+        self.ui.out(&format!(
+            "{} {} has been taken back{but}; every change was read back.\n",
+            self.ui.style.good("Done."),
+            record.id
+        ));
+    }
+
+    fn report(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+        conflicts: &[Conflict],
+        id: Option<&str>,
+        state: &'static str,
+    ) -> Status {
+        let action_state = if id.is_some() { ActionState::Verified } else { ActionState::Planned };
         report::print(
-            ui,
+            self.ui,
             Outcome {
-                target: &target,
-                installation: &installation,
-                id: None,
-                state: "nothing-to-do",
-                plan: &plan,
-                action_state: ActionState::Planned,
-                conflicts: &conflicts,
-                state_dir: None,
+                target: self.target,
+                installation,
+                id,
+                state,
+                plan,
+                action_state,
+                conflicts,
+                state_dir: id.map(|id| self.state.shown_folder(id)),
             },
         )?;
-        return Ok(0);
+        Ok(0)
     }
-    ui.out(&format!("{}\n", render_plan(ui.style, &plan)));
-    agree(ui, arguments, "Take it back?")?;
-    let applied = transaction::apply(volume, &state, &plan)?;
-    ui.out(&format!("{} {} has been taken back, and every change was read back.\n", ui.style.good("Done."), chosen.id));
-    report_undone(ui, &target, &installation, &plan, &conflicts, &applied.id, &state)
-}
 
-fn report_undone(
-    ui: &Ui,
-    target: &crate::target::Target,
-    installation: &crate::evidence::Installation,
-    plan: &crate::plan::Plan,
-    conflicts: &[Conflict],
-    id: &str,
-    state: &StateDir<'_>,
-) -> Status {
-    report::print(
-        ui,
-        Outcome {
-            target,
-            installation,
-            id: Some(id),
-            state: "undone",
-            plan,
-            action_state: ActionState::Verified,
-            conflicts,
-            state_dir: Some(state.shown_folder(id)),
-        },
-    )?;
-    Ok(0)
-}
-
-fn agree(ui: &Ui, arguments: &Arguments, question: &str) -> Result<()> {
-    if arguments.yes || ui.confirm(question, "undo")? {
-        return Ok(());
+    fn agree(&self, question: &str) -> Result<()> {
+        if self.arguments.yes || self.ui.confirm(question, "undo")? {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"))
     }
-    Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"))
 }
 
 fn show_conflicts(ui: &Ui, conflicts: &[Conflict]) {
@@ -150,7 +228,7 @@ fn show_conflicts(ui: &Ui, conflicts: &[Conflict]) {
 }
 
 /// The record to take back: the one with this id, or the last repair that still stands.
-fn choose<'a>(records: &'a [Record], id: Option<&str>, state: &StateDir<'_>) -> Result<&'a Record> {
+fn choose<'a>(records: &'a [Record], id: Option<&str>, force: bool, state: &StateDir<'_>) -> Result<&'a Record> {
     let standing = |r: &&Record| matches!(r.state, RecordState::Done | RecordState::Unfinished);
     match id {
         Some(id) => {
@@ -159,7 +237,8 @@ fn choose<'a>(records: &'a [Record], id: Option<&str>, state: &StateDir<'_>) -> 
                 .find(|r| r.id == id)
                 .ok_or_else(|| Failure::usage(format!("there is no repair {id:?} in {}", state.shown)))
                 .map_err(|f| f.hint("`coldmend history` lists them."))?;
-            if !standing(&record) {
+            // With force, what an earlier undo has left alone is taken back as well.
+            if !standing(&record) && !(force && record.state == RecordState::Undone) {
                 return Err(Failure::refused(format!("{id} is {} already; nothing was written", record.state)));
             }
             Ok(record)

@@ -247,9 +247,18 @@ pub struct Plan {
     /// Whether a dirty hive without usable logs may be taken as it is (`--force-dirty-hive`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force_dirty_hive: bool,
+    /// Undo: how many changes could not be taken back, because somebody has changed them since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_alone: usize,
     /// What the user should know before agreeing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+// serde wants a function over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Plan {

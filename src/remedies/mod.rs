@@ -124,6 +124,7 @@ pub fn finish(
         actions,
         warnings,
         force_dirty_hive: installation.forced_dirty,
+        left_alone: 0,
     };
     plan.binding = installation.binding(volume, &plan.hives());
     plan

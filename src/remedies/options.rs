@@ -47,7 +47,12 @@ impl Options {
         if let Some(id) = with.iter().find(|id| skip.contains(id)) {
             return Err(Failure::usage(format!("{id} is named by --with and by --skip")));
         }
-        let sddl = sddl.iter().map(|text| parse_sddl(text)).collect::<Result<_>>()?;
+        let sddl: Vec<(String, Descriptor)> = sddl.iter().map(|text| parse_sddl(text)).collect::<Result<_>>()?;
+        for (i, (name, _)) in sddl.iter().enumerate() {
+            if sddl.iter().take(i).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err(Failure::usage(format!("--sddl is given twice for {name}")));
+            }
+        }
         Ok(Options { only: only.to_vec(), skip: skip.to_vec(), with: with.to_vec(), reset, keep_history, sddl })
     }
 
@@ -77,7 +82,7 @@ impl Options {
 fn parse_sddl(text: &str) -> Result<(String, Descriptor)> {
     let (service, sddl) = text
         .split_once('=')
-        .filter(|(service, _)| !service.is_empty())
+        .filter(|(service, _)| !service.is_empty() && !service.contains('\\'))
         .ok_or_else(|| Failure::usage(format!("--sddl {text:?} is not of the form SERVICE=SDDL")))?;
     let descriptor = Descriptor::from_sddl(sddl).map_err(|e| {
         Failure::usage(format!("--sddl for {service}: {e}")).hint("Nothing was written. Correct the string.")

@@ -2,14 +2,14 @@
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{sha256_hex, HiveFile, Installation, LOG_SUFFIXES};
-use crate::plan::{check_scope, Plan};
+use crate::plan::{check_scope, Plan, Purpose};
 use crate::volume::{Overlay, VolPath, Volume};
 
 use super::files::{self, FileState};
 use super::hives::{self, PreparedHive};
 use super::interrupt;
 use super::journal::{self, Line, StepState};
-use super::state::StateDir;
+use super::state::{RecordState, StateDir};
 use super::verify;
 
 /// Room for a redo entry in a log file that has to grow for it, in bytes.
@@ -37,12 +37,18 @@ pub fn apply(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan) -> Result<A
     check_scope(plan).map_err(|e| Failure::from_error(FailureKind::Refused, e))?;
     let (prepared, backups) = prepare(volume, plan)?;
     check_room(volume, state, &prepared, &backups)?;
-    let id = state.next_id(&plan.purpose)?;
 
     let _writing = interrupt::writing();
+    let _lock = state.lock()?;
+    // Under the lock: nobody else numbers, begins or finishes anything now.
+    let id = refuse_unfinished(state, plan)
+        .and_then(|()| state.next_id(&plan.purpose))
+        .and_then(|id| state.create(&id).map(|()| id))
+        .inspect_err(|_| state.leave())?;
     if let Err(failure) = begin(volume, state, plan, &id, &backups) {
         // Nothing of Windows' own was touched yet.
         state.discard(&id);
+        state.leave();
         return Err(failure.context("preparing the backups; nothing of Windows was changed"));
     }
     let log = |line: &Line| journal::append(state.volume, &state.journal_path(&id)?, line);
@@ -54,6 +60,19 @@ pub fn apply(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan) -> Result<A
     }) {
         Ok(()) => Ok(Applied { id }),
         Err(failure) => Err(roll_back(volume, state, plan, &prepared, &done, &id, failure)),
+    }
+}
+
+/// Refuses to begin while another transaction is unfinished, unless this one takes it back.
+fn refuse_unfinished(state: &StateDir<'_>, plan: &Plan) -> Result<()> {
+    let taken_back = match &plan.purpose {
+        Purpose::Undo(id) => Some(id),
+        _ => None,
+    };
+    match state.records()?.iter().find(|r| r.state == RecordState::Unfinished && Some(&r.id) != taken_back) {
+        None => Ok(()),
+        Some(record) => Err(Failure::refused(format!("{} is unfinished; nothing was written", record.id))
+            .hint("Run `coldmend repair` to finish it, or `coldmend undo` to take it back, first.")),
     }
 }
 
@@ -141,7 +160,7 @@ fn check_room(volume: &dyn Volume, state: &StateDir<'_>, prepared: &Prepared, ba
 
 /// Writes the plan and the backups; ends with the journal's `begin`.
 fn begin(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan, id: &str, backups: &[Backup]) -> Result<()> {
-    state.create(id, plan).doing(|| format!("creating {}", state.shown_folder(id)))?;
+    state.write_plan(id, plan).doing(|| format!("creating {}", state.shown_folder(id)))?;
     let journal = state.journal_path(id)?;
     for backup in backups {
         interrupt::check()
@@ -255,31 +274,43 @@ fn roll_back(
 /// # Errors
 /// It was made for another.
 pub fn check_binding(volume: &dyn Volume, plan: &Plan, installation: &Installation) -> Result<()> {
+    check_place(volume, plan, installation, false)?;
     let here = installation.binding(volume, &[]);
-    let differs = |what: &str, plan: String, here: String| {
-        Failure::refused(format!(
-            "the plan was made for another installation: {what} is {here} here and {plan} in the plan"
-        ))
-        .hint("A plan is good for the volume it was made on. Run repair here to make one for this volume.")
-    };
+    if plan.binding.build != here.build {
+        return Err(differs("the build", plan.binding.build.to_string(), here.build.to_string()));
+    }
+    let number = |v: Option<u32>| v.map_or_else(|| "absent".into(), |n| n.to_string());
+    if plan.binding.installed != here.installed {
+        return Err(differs("InstallDate", number(plan.binding.installed), number(here.installed)));
+    }
+    Ok(())
+}
+
+fn differs(what: &str, plan: String, here: String) -> Failure {
+    Failure::refused(format!(
+        "the plan was made for another installation: {what} is {here} here and {plan} in the plan"
+    ))
+    .hint("A plan is good for the volume it was made on. Run repair here to make one for this volume.")
+}
+
+/// Checks that a plan belongs to this volume and Windows folder, whatever updates Windows has had since: what an undo
+/// needs, because it looks at every value again. With `force`, the machine's own id may differ too.
+///
+/// # Errors
+/// It was made for another.
+pub fn check_place(volume: &dyn Volume, plan: &Plan, installation: &Installation, force: bool) -> Result<()> {
+    let here = installation.binding(volume, &[]);
     let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "absent".into());
     if plan.binding.windows != here.windows {
         return Err(differs("the Windows folder", plan.binding.windows.to_string(), here.windows.to_string()));
     }
-    if plan.binding.build != here.build {
-        return Err(differs("the build", plan.binding.build.to_string(), here.build.to_string()));
-    }
-    if plan.binding.machine != here.machine {
+    if plan.binding.machine != here.machine && !force {
         return Err(differs("MachineGuid", text(&plan.binding.machine), text(&here.machine)));
     }
     if let (Some(there), Some(serial)) = (&plan.binding.serial, &here.serial) {
         if there != serial {
             return Err(differs("the volume's serial number", there.clone(), serial.clone()));
         }
-    }
-    if plan.binding.installed != here.installed {
-        let number = |v: Option<u32>| text(&v.map(|n| n.to_string()));
-        return Err(differs("InstallDate", number(plan.binding.installed), number(here.installed)));
     }
     Ok(())
 }

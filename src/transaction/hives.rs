@@ -189,14 +189,35 @@ fn write(
     step(primary, &mut logs).map_err(|e| write_failure(hive, e))
 }
 
-/// Where the hive on the volume stands between before and after.
+/// Where the hive on the volume stands between before and after. A file that differs anywhere else than where the commit
+/// writes was changed by somebody else, and is foreign.
 pub(super) fn position(volume: &dyn Volume, hive: &PreparedHive) -> Result<DiskState> {
-    let bytes = coldmend_hives::MemoryStorage(volume.read(&hive.path, u64::MAX)?);
-    let state = hive.commit.position(&bytes).map_err(|e| write_failure(hive, e))?;
+    let disk = coldmend_hives::MemoryStorage(volume.read(&hive.path, u64::MAX)?);
+    let state = hive.commit.position(&disk).map_err(|e| write_failure(hive, e))?;
     match (&hive.recovery, state) {
-        (Some(recovery), DiskState::Foreign) => recovery.position(&bytes).map_err(|e| write_failure(hive, e)),
-        _ => Ok(state),
+        (Some(recovery), DiskState::Foreign) => {
+            let state = recovery.position(&disk).map_err(|e| write_failure(hive, e))?;
+            Ok(if same_elsewhere(&disk.0, recovery.after(), &recovery.ranges()) { state } else { DiskState::Foreign })
+        }
+        _ if same_elsewhere(&disk.0, hive.commit.after(), &hive.commit.ranges()) => Ok(state),
+        _ => Ok(DiskState::Foreign),
     }
+}
+
+/// Whether a file equals an image outside the first sector and the ranges that a commit writes, as far as both reach.
+fn same_elsewhere(disk: &[u8], image: &[u8], ranges: &[(u64, usize)]) -> bool {
+    /// The part of the base block that a commit writes.
+    const HEADER: usize = 512;
+    let end = disk.len().min(image.len());
+    let mut from = HEADER;
+    for (offset, len) in ranges {
+        let start = usize::try_from(*offset).unwrap_or(usize::MAX).min(end);
+        if start > from && disk.get(from..start) != image.get(from..start) {
+            return false;
+        }
+        from = from.max(start.saturating_add(*len));
+    }
+    from >= end || disk.get(from..end) == image.get(from..end)
 }
 
 fn write_failure(hive: &PreparedHive, error: impl Into<anyhow::Error>) -> Failure {

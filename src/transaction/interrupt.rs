@@ -1,17 +1,18 @@
 //! Ctrl-C: before the first write it ends the program with nothing written (exit status 130); after it, the run stops
 //! at the next step and takes back what it did.
 
+use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Failure, Kind};
 
 #[derive(Default)]
 struct State {
-    writing: bool,
+    writing: u32,
     requested: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { writing: false, requested: false });
+static STATE: Mutex<State> = Mutex::new(State { writing: 0, requested: false });
 
 fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -30,33 +31,36 @@ pub enum OutputFormat {
 pub fn install(format: OutputFormat) {
     let _ = ctrlc::set_handler(move || {
         let mut state = state();
-        if state.writing {
+        if state.writing > 0 {
             state.requested = true;
             return;
         }
         if format == OutputFormat::Json {
-            println!(
+            let _ = writeln!(
+                std::io::stdout(),
                 r#"{{"schema":"coldmend.error/1","error":{{"kind":"interrupted","message":"interrupted; nothing was written","causes":[],"hint":null}}}}"#
             );
         }
-        eprintln!("\ncoldmend: interrupted; nothing was written");
+        let _ = writeln!(std::io::stderr(), "\ncoldmend: interrupted; nothing was written");
         std::process::exit(i32::from(Kind::Interrupted.exit_status()));
     });
 }
 
 /// Says that writing begins; from here on an interruption is obeyed between steps only. Ends with the guard.
 #[must_use]
-pub(super) fn writing() -> Writing {
-    state().writing = true;
+pub fn writing() -> Writing {
+    let mut state = state();
+    state.writing = state.writing.saturating_add(1);
     Writing
 }
 
 /// Writing is going on as long as this lives.
-pub(super) struct Writing;
+pub struct Writing;
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        state().writing = false;
+        let mut state = state();
+        state.writing = state.writing.saturating_sub(1);
     }
 }
 

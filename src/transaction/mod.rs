@@ -17,9 +17,9 @@ mod state;
 mod undo;
 mod verify;
 
-pub use apply::{apply, check_binding, Applied};
+pub use apply::{apply, check_binding, check_place, Applied};
 pub(crate) use files::object_kind;
-pub use interrupt::{install as install_interrupt_handler, OutputFormat as InterruptFormat};
+pub use interrupt::{install as install_interrupt_handler, writing, OutputFormat as InterruptFormat};
 pub use journal::{Line, StepState};
 pub use resume::{close, position_of, resume, take_back, Position};
 pub use state::{parse_plan, Record, RecordState, StateDir};

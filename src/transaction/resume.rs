@@ -56,6 +56,7 @@ pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Res
     }
 
     let _writing = interrupt::writing();
+    let _lock = state.lock()?;
     let log = |line: &Line| journal::append(state.volume, &state.journal_path(&record.id)?, line);
     let finish = || -> Result<()> {
         for (hive, position) in prepared.hives.iter().zip(&positions) {
@@ -103,6 +104,7 @@ pub fn take_back(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> 
     let plan = plan_of(record)?;
     let prepared = prepare_again(volume, state, record, plan)?;
     let _writing = interrupt::writing();
+    let _lock = state.lock()?;
     for hive in &prepared.hives {
         if hives::position(volume, hive)? == DiskState::Cut {
             hives::take_back(volume, hive)?;
@@ -147,7 +149,14 @@ pub fn position_of(
 }
 
 fn plan_of(record: &Record) -> Result<&Plan> {
-    record.plan.as_ref().ok_or_else(|| Failure::unreadable(format!("the transaction {} has no plan", record.id)))
+    record.plan.as_ref().ok_or_else(|| no_plan(record))
+}
+
+/// The failure for a record whose plan is not there or can't be used.
+pub(super) fn no_plan(record: &Record) -> Failure {
+    let why = record.unreadable.as_deref().unwrap_or("it has none");
+    Failure::unreadable(format!("the plan of {} can't be used: {why}", record.id))
+        .hint("Nothing in its folder is believed. The hives as they were are in its backup folder.")
 }
 
 fn prepare_again(volume: &dyn Volume, state: &StateDir<'_>, record: &Record, plan: &Plan) -> Result<Prepared> {

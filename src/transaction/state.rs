@@ -7,7 +7,8 @@ use std::fmt;
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::plan::{check_scope, Plan, Purpose, PLAN_SCHEMA};
-use crate::volume::{Kind, Protected, Protection, VolPath, Volume};
+use crate::volume::{ErrorKind, Kind, Protected, Protection, VolPath, Volume};
+use coldmend_hives::Storage;
 
 use super::journal::{self, Line};
 
@@ -63,6 +64,8 @@ pub struct Record {
     pub journal: Vec<Line>,
     /// What became of it.
     pub state: RecordState,
+    /// Why the plan can't be used, where there is one that can't.
+    pub unreadable: Option<String>,
 }
 
 impl Record {
@@ -89,6 +92,11 @@ impl<'a> StateDir<'a> {
     /// A folder of the host, opened as a volume of its own.
     pub fn elsewhere(volume: &'a dyn Volume, shown: String) -> Self {
         StateDir { volume, base: VolPath::root(), shown, on_target: false }
+    }
+
+    /// The same place, seen through another volume: an overlay of this one.
+    pub fn over<'b>(&self, volume: &'b dyn Volume) -> StateDir<'b> {
+        StateDir { volume, base: self.base.clone(), shown: self.shown.clone(), on_target: self.on_target }
     }
 
     /// The folder of a transaction.
@@ -148,12 +156,19 @@ impl<'a> StateDir<'a> {
     fn record(&self, id: &str) -> Result<Record> {
         let journal = journal::read(self.volume, &self.journal_path(id)?)
             .doing(|| format!("reading the journal of {}", self.shown_folder(id)))?;
+        let mut unreadable = None;
         let plan_path = self.folder(id)?.child("plan.json")?;
         let plan = match self.volume.find(&plan_path)? {
             None => None,
             Some(_) => {
                 let bytes = self.volume.read(&plan_path, PLAN_LIMIT)?;
-                Some(parse_plan(&bytes).doing(|| format!("reading {}", self.shown_folder(id)))?)
+                match parse_plan(&bytes) {
+                    Ok(plan) => Some(plan),
+                    Err(failure) => {
+                        unreadable = Some(failure.to_string());
+                        None
+                    }
+                }
             }
         };
         let began = journal.contains(&Line::Begin);
@@ -163,7 +178,7 @@ impl<'a> StateDir<'a> {
             _ if began => RecordState::Unfinished,
             _ => RecordState::RolledBack,
         };
-        Ok(Record { id: id.to_string(), plan, journal, state })
+        Ok(Record { id: id.to_string(), plan, journal, state, unreadable })
     }
 
     /// Whether the folder is there and may be used.
@@ -193,10 +208,12 @@ impl<'a> StateDir<'a> {
 
     /// The id for a new transaction.
     pub(super) fn next_id(&self, purpose: &Purpose) -> Result<String> {
-        let mut highest = 0;
+        let mut highest = 0u32;
         if self.usable()? {
             for entry in self.volume.list(&self.base)? {
-                highest = highest.max(entry.name.to_str().and_then(number_of).unwrap_or(0));
+                // Names are matched without case, so another spelling of an id takes its number too.
+                let name = entry.name.to_string_lossy().to_lowercase();
+                highest = highest.max(number_of(&name).unwrap_or(0));
             }
         }
         let word = match purpose {
@@ -204,16 +221,40 @@ impl<'a> StateDir<'a> {
             Purpose::ServiceSet => "service",
             Purpose::Undo(_) => "undo",
         };
-        Ok(format!("{:04}-{word}", highest.saturating_add(1)))
+        let number = highest.checked_add(1).ok_or_else(|| {
+            Failure::refused(format!("{} holds a transaction with the highest number there can be", self.shown))
+                .hint("Name another place with --state-dir.")
+        })?;
+        Ok(format!("{number:04}-{word}"))
     }
 
-    /// Creates the folder of a new transaction with its plan.
-    pub(super) fn create(&self, id: &str, plan: &Plan) -> Result<()> {
+    /// Keeps other runs of coldmend out for as long as the result lives; makes the state directory if it is not there.
+    pub(super) fn lock(&self) -> Result<Box<dyn Storage + 'a>> {
         if !self.base.is_root() && self.volume.find(&self.base)?.is_none() {
             self.volume.create_dir(&self.base, Protection::AdministratorsOnly)?;
         }
+        let path = self.base.child("lock")?;
+        if self.volume.find(&path)?.is_none() {
+            match self.volume.write_new(&path, b"") {
+                Err(error) if error.kind() != ErrorKind::Exists => return Err(error.into()),
+                _ => {}
+            }
+        }
+        self.volume.open_storage(&path).map_err(|error| {
+            Failure::from(error)
+                .context(format!("another coldmend may be at work: {} is locked", self.shown))
+                .hint("Wait until it is done.")
+        })
+    }
+
+    /// Creates the folder of a new transaction.
+    pub(super) fn create(&self, id: &str) -> Result<()> {
+        Ok(self.volume.create_dir(&self.folder(id)?, Protection::AdministratorsOnly).map(|_| ())?)
+    }
+
+    /// Writes the plan of a new transaction into its folder, and makes room for backups and journal.
+    pub(super) fn write_plan(&self, id: &str, plan: &Plan) -> Result<()> {
         let folder = self.folder(id)?;
-        self.volume.create_dir(&folder, Protection::AdministratorsOnly)?;
         self.volume.create_dir(&folder.child("backup")?, Protection::AdministratorsOnly)?;
         let mut json = serde_json::to_vec_pretty(plan)
             .map_err(|e| Failure::from_error(FailureKind::Partial, e).context("writing the plan"))?;
@@ -227,7 +268,8 @@ impl<'a> StateDir<'a> {
         Ok(())
     }
 
-    /// Removes what [`StateDir::create`] and the backups made, as far as possible: nothing has begun.
+    /// Removes what [`StateDir::create`], [`StateDir::write_plan`] and the backups made, as far as possible: nothing has
+    /// begun.
     pub(super) fn discard(&self, id: &str) {
         let Ok(folder) = self.folder(id) else { return };
         for dir in [folder.child("backup"), Ok(folder.clone())].into_iter().flatten() {
@@ -238,8 +280,18 @@ impl<'a> StateDir<'a> {
             }
             let _ = self.volume.remove_empty_dir(&dir);
         }
-        if !self.base.is_root() {
-            let _ = self.volume.remove_empty_dir(&self.base);
+    }
+
+    /// Removes the lock and the folder itself where nothing else is in it.
+    pub(super) fn leave(&self) {
+        let only_lock = self.volume.list(&self.base).is_ok_and(|e| e.iter().all(|e| e.name == "lock"));
+        if only_lock {
+            if let Ok(lock) = self.base.child("lock") {
+                let _ = self.volume.remove_file(&lock);
+            }
+            if !self.base.is_root() {
+                let _ = self.volume.remove_empty_dir(&self.base);
+            }
         }
     }
 }

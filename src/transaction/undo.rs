@@ -51,8 +51,15 @@ pub fn undo_plan(volume: &dyn Volume, installation: &Installation, record: &Reco
         vacated: HashSet::new(),
     };
     let actions = record.plan.as_ref().map_or(&[][..], |p| &p.actions);
+    if record.plan.is_none() {
+        return Err(super::resume::no_plan(record));
+    }
+    let grown = builder.grown_keys(actions)?;
+    builder.move_fresh_queue_aside(actions)?;
     for (index, action) in actions.iter().enumerate().rev() {
-        builder.take_back(index, action)?;
+        if !grown.iter().any(|key| key.holds(&action.change)) {
+            builder.take_back(index, action)?;
+        }
     }
     let Builder { actions, mut conflicts, .. } = builder;
     conflicts.reverse();
@@ -65,6 +72,7 @@ pub fn undo_plan(volume: &dyn Volume, installation: &Installation, record: &Reco
         actions,
         warnings: Vec::new(),
         force_dirty_hive: installation.forced_dirty,
+        left_alone: conflicts.len(),
     };
     plan.binding = installation.binding(volume, &plan.hives());
     Ok(UndoPlan { plan, conflicts })
@@ -81,7 +89,144 @@ struct Builder<'a> {
     vacated: HashSet<String>,
 }
 
+/// A key that a repair made, and that others have put something into since.
+struct GrownKey {
+    hive: HiveName,
+    key: String,
+}
+
+impl GrownKey {
+    /// Whether a change is one in this key or below it.
+    fn holds(&self, change: &Change) -> bool {
+        let key = match change {
+            Change::SetValue { hive, key, .. } | Change::CreateKey { hive, key } if *hive == self.hive => key,
+            _ => return false,
+        };
+        below(key, &self.key)
+    }
+}
+
+/// Whether `key` is `top` or under it.
+fn below(key: &str, top: &str) -> bool {
+    let (key, top) = (key.to_lowercase(), top.to_lowercase());
+    key == top || key.strip_prefix(&top).is_some_and(|rest| rest.starts_with('\\'))
+}
+
 impl Builder<'_> {
+    /// The keys that the repair made as a whole and that hold something else by now: a service that Windows has gone on
+    /// with is not gutted, it is left alone as one conflict. With force, what others put there goes too.
+    fn grown_keys(&mut self, actions: &[Action]) -> Result<Vec<GrownKey>> {
+        let made: Vec<(usize, HiveName, &str)> = actions
+            .iter()
+            .enumerate()
+            .filter_map(|(i, a)| match &a.change {
+                Change::CreateKey { hive, key } => Some((i, *hive, key.as_str())),
+                _ => None,
+            })
+            .collect();
+        let mut grown = Vec::new();
+        for (index, hive, top) in &made {
+            let inside_another = made.iter().any(|(_, h, k)| h == hive && k != top && below(top, k));
+            if inside_another {
+                continue;
+            }
+            let mut foreign = Vec::new();
+            self.foreign_entries(*hive, top, actions, &mut foreign)?;
+            if foreign.is_empty() {
+                continue;
+            }
+            if self.force {
+                for (remedy, change) in foreign {
+                    self.push(remedy, change);
+                }
+            } else {
+                let names: Vec<String> = foreign.iter().map(|(_, c)| c.place()).collect();
+                let place = actions.get(*index).map(|a| a.change.place()).unwrap_or_default();
+                self.conflict(
+                    *index,
+                    place,
+                    format!("a key that also holds {}", names.join(", ")),
+                    "only what the repair put there",
+                );
+                grown.push(GrownKey { hive: *hive, key: (*top).to_string() });
+            }
+        }
+        Ok(grown)
+    }
+
+    /// What is in a made key and was not put there by the repair, as the changes that would remove it, deepest first.
+    fn foreign_entries(
+        &self,
+        hive: HiveName,
+        key: &str,
+        actions: &[Action],
+        foreign: &mut Vec<(&'static str, Change)>,
+    ) -> Result<()> {
+        let bad = |e: RegistryError| hive_failure(hive, e);
+        let registry = self.registry(hive);
+        let own_key = |k: &str| {
+            actions.iter().any(|a| matches!(&a.change, Change::CreateKey { hive: h, key } if *h == hive && key.eq_ignore_ascii_case(k)))
+        };
+        for name in registry.subkeys(key).map_err(bad)? {
+            let path = format!("{key}\\{name}");
+            self.foreign_entries(hive, &path, actions, foreign)?;
+            if !own_key(&path) {
+                foreign.push(("undo", Change::DeleteKey { hive, key: path }));
+            }
+        }
+        for name in registry.value_names(key).map_err(bad)? {
+            let own = actions.iter().any(|a| {
+                matches!(&a.change, Change::SetValue { hive: h, key: k, name: n, .. }
+                    if *h == hive && k.eq_ignore_ascii_case(key) && n.eq_ignore_ascii_case(&name))
+            });
+            if !own {
+                if let Some(before) = registry.value(key, &name).map_err(bad)? {
+                    foreign.push(("undo", Change::DeleteValue { hive, key: key.into(), name, before }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Before a queue of the background transfer service goes back, everything of a fresh one moves aside: an ESE database
+    /// beside the logs of another is damaged.
+    fn move_fresh_queue_aside(&mut self, actions: &[Action]) -> Result<()> {
+        let mut folders: Vec<VolPath> = Vec::new();
+        // What an interrupted repair had not moved yet is no fresh file but the old one, and stays.
+        let mut unmoved: HashSet<String> = HashSet::new();
+        for action in actions.iter().filter(|a| a.remedy == "bits-queue") {
+            if let Change::Rename { object: ObjectKind::File, from, to } = &action.change {
+                if self.volume.find(to)?.is_none() {
+                    unmoved.insert(from.to_string().to_lowercase());
+                    continue;
+                }
+                let Some(folder) = from.parent() else { continue };
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+        }
+        for folder in folders {
+            if self.volume.find(&folder)?.is_none_or(|f| f.kind != crate::volume::Kind::Dir) {
+                continue;
+            }
+            let mut fresh = crate::checks::queue_files(self.volume, &folder)?;
+            fresh.retain(|path| !unmoved.contains(&path.to_string().to_lowercase()));
+            if fresh.is_empty() {
+                continue;
+            }
+            let aside = free_name(self.volume, &folder, "new")?;
+            self.push("bits-queue", Change::CreateFolder { path: aside.clone() });
+            for from in fresh {
+                let Some(name) = from.file_name() else { continue };
+                let object = self.volume.find(&from)?.and_then(|f| object_kind(f.kind)).unwrap_or(ObjectKind::File);
+                let to = aside.child(name)?;
+                self.push("bits-queue", Change::Rename { object, from, to });
+            }
+        }
+        Ok(())
+    }
+
     fn registry(&self, hive: HiveName) -> &Registry<'_> {
         match hive {
             HiveName::System => &self.system,
