@@ -238,7 +238,8 @@ fn choose<'a>(records: &'a [Record], id: Option<&str>, force: bool, state: &Stat
                 .ok_or_else(|| Failure::usage(format!("there is no repair {id:?} in {}", state.shown)))
                 .map_err(|f| f.hint("`coldmend history` lists them."))?;
             // With force, what an earlier undo has left alone is taken back as well.
-            if !standing(&record) && !(force && record.state == RecordState::Undone) {
+            let again = force && record.state == RecordState::Undone;
+            if !(standing(&record) || again) {
                 return Err(Failure::refused(format!("{id} is {} already; nothing was written", record.state)));
             }
             Ok(record)
