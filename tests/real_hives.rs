@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use coldmend_fixtures::{sddl, Damage, Version, VolumeSpec};
 use coldmend_hives::Hive;
 use judges::{difference, Judge, Seen};
-use real::{Kind, RealHive, Windows, NOW};
+use real::{understood, Kind, RealHive, Windows, NOW};
 use serde_json::Value;
 use tempfile::TempDir;
 use volume::{build, coldmend, config_file, files_of, hive_on, spec_for, tree};
@@ -269,18 +269,6 @@ fn mended_and_given_back(real: &RealHive) {
     }
     assert_eq!(files_of(root), files_before, "{name}: the files are back");
     assert_eq!(coldmend(&["diagnose"], root).expect(1, name).alarms(), expected, "{name}: diagnosed again");
-}
-
-/// A text or list as Windows understands it: without regard to case and order, and to how the Windows folder is spelled.
-fn understood(hive: &Hive, key: &str, item: &str) -> Option<(u32, Vec<String>)> {
-    let key = hive.find_key(key).unwrap()?;
-    let data_type = key.value(item).unwrap()?.data_type();
-    let mut texts = real::list(&key, item)?;
-    for text in &mut texts {
-        *text = text.to_lowercase().replace("%systemroot%\\", "c:\\windows\\").replace("c:\\winnt\\", "c:\\windows\\");
-    }
-    texts.sort();
-    Some((data_type, texts))
 }
 
 /// A repaired hive holds what it held before it was broken; lists may be in another order, and texts in another case.

@@ -212,7 +212,7 @@ impl Job<'_> {
     /// Finishes an interrupted repair, after its plan was shown.
     fn finish(&self, record: &Record) -> Status {
         let Some(plan) = &record.plan else {
-            return Err(Failure::refused(format!("the interrupted transaction {} has no plan", record.id)));
+            return Err(transaction::no_plan(record));
         };
         if let Purpose::Undo(of) = &plan.purpose {
             return Err(Failure::refused(format!("{} was taking back {of} and was interrupted", record.id))

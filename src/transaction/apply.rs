@@ -274,11 +274,11 @@ fn roll_back(
 /// # Errors
 /// It was made for another.
 pub fn check_binding(volume: &dyn Volume, plan: &Plan, installation: &Installation) -> Result<()> {
-    check_place(volume, plan, installation, false)?;
     let here = installation.binding(volume, &[]);
     if plan.binding.build != here.build {
         return Err(differs("the build", plan.binding.build.to_string(), here.build.to_string()));
     }
+    check_place(volume, plan, installation, false)?;
     let number = |v: Option<u32>| v.map_or_else(|| "absent".into(), |n| n.to_string());
     if plan.binding.installed != here.installed {
         return Err(differs("InstallDate", number(plan.binding.installed), number(here.installed)));

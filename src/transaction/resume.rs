@@ -153,9 +153,9 @@ fn plan_of(record: &Record) -> Result<&Plan> {
 }
 
 /// The failure for a record whose plan is not there or can't be used.
-pub(super) fn no_plan(record: &Record) -> Failure {
+pub fn no_plan(record: &Record) -> Failure {
     let why = record.unreadable.as_deref().unwrap_or("it has none");
-    Failure::unreadable(format!("the plan of {} can't be used: {why}", record.id))
+    Failure::refused(format!("the plan of {} can't be used: {why}", record.id))
         .hint("Nothing in its folder is believed. The hives as they were are in its backup folder.")
 }
 

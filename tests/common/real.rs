@@ -273,6 +273,18 @@ fn units(data: &[u8]) -> String {
     String::from_utf16_lossy(&units)
 }
 
+/// A text or list as Windows understands it: without regard to case and order, and to how the Windows folder is spelled.
+pub fn understood(hive: &Hive, key: &str, item: &str) -> Option<(u32, Vec<String>)> {
+    let key = hive.find_key(key).unwrap()?;
+    let data_type = key.value(item).unwrap()?.data_type();
+    let mut texts = list(&key, item)?;
+    for text in &mut texts {
+        *text = text.to_lowercase().replace("%systemroot%\\", "c:\\windows\\").replace("c:\\winnt\\", "c:\\windows\\");
+    }
+    texts.sort();
+    Some((data_type, texts))
+}
+
 /// The bytes of a string list (REG_MULTI_SZ).
 pub fn multi_string(names: &[String]) -> Vec<u8> {
     let text: String = names.iter().map(|name| format!("{name}\0")).chain(["\0".into()]).collect();
