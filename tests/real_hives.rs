@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use coldmend_fixtures::{sddl, Damage, Version, VolumeSpec};
 use coldmend_hives::Hive;
 use judges::{difference, Judge, Seen};
-use real::{understood, Kind, RealHive, Windows, NOW};
+use real::{clean_hives, understood, Kind, RealHive, Windows, NOW};
 use serde_json::Value;
 use tempfile::TempDir;
 use volume::{build, coldmend, config_file, files_of, hive_on, spec_for, tree};
@@ -29,20 +29,6 @@ use volume::{build, coldmend, config_file, files_of, hive_on, spec_for, tree};
 /// What the documents tell people to set (the seeds' own string).
 const SEED_SDDL: &str =
     "D:(A;;CCLCSWRPWPDTLO;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;AU)(A;;CCLCSWRPWPDTLO;;;PU)";
-
-fn clean_hives() -> Option<Vec<RealHive>> {
-    let corpus = real::corpus()?;
-    let mut hives = real::hives(&corpus);
-    for hive in hives.iter().filter(|hive| !hive.clean) {
-        eprintln!("{}: {:?} of {:?} is dirty; its own test looks at it", hive.name, hive.kind, hive.windows);
-    }
-    hives.retain(|hive| hive.clean);
-    for hive in &hives {
-        eprintln!("{}: {:?} of {:?}, {} bytes", hive.name, hive.kind, hive.windows, hive.bytes.len());
-    }
-    assert!(!hives.is_empty(), "COLDMEND_CORPUS holds no SYSTEM and no SOFTWARE hive");
-    Some(hives)
-}
 
 #[test]
 fn healthy_hives_raise_no_alarm() {

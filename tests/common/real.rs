@@ -61,6 +61,21 @@ pub fn hives(corpus: &Path) -> Vec<RealHive> {
     FOUND.get_or_init(|| find_hives(corpus)).clone()
 }
 
+/// The hives of the corpus that were closed cleanly, after saying which they are.
+pub fn clean_hives() -> Option<Vec<RealHive>> {
+    let corpus = corpus()?;
+    let mut hives = self::hives(&corpus);
+    for hive in hives.iter().filter(|hive| !hive.clean) {
+        eprintln!("{}: {:?} of {:?} is dirty; its own test looks at it", hive.name, hive.kind, hive.windows);
+    }
+    hives.retain(|hive| hive.clean);
+    for hive in &hives {
+        eprintln!("{}: {:?} of {:?}, {} bytes", hive.name, hive.kind, hive.windows, hive.bytes.len());
+    }
+    assert!(!hives.is_empty(), "COLDMEND_CORPUS holds no SYSTEM and no SOFTWARE hive");
+    Some(hives)
+}
+
 fn find_hives(corpus: &Path) -> Vec<RealHive> {
     let mut files = Vec::new();
     let mut folders = vec![corpus.to_path_buf()];
