@@ -208,8 +208,6 @@ impl Campaign {
         }
         self.before.assert_is(root, &format!("{what}; then undo ({job:?})"));
         assert!(!is_unfinished(root), "{what}: still unfinished after undo");
-        let again = coldmend("undo --yes", root);
-        assert_eq!(again.status, Some(2), "{what}: a second undo: {again:?}");
     }
 
     /// Volumes on which a repair was cut, at `shares` (in percent of the way).
@@ -324,24 +322,24 @@ fn an_undo_on_windows_10_killed() {
     try_out("an_undo_on_windows_10_killed", ten(), |campaign| {
         let repaired = copied(campaign.broken.path());
         coldmend("repair --yes", repaired.path()).expect(0);
-        campaign.cut_everywhere(Job::Undo, repaired.path(), 5, &|root| trace::words(&["undo", "--yes"], root));
+        campaign.cut_everywhere(Job::Undo, repaired.path(), 8, &|root| trace::words(&["undo", "--yes"], root));
     });
 }
 
 #[test]
 fn windows_7_killed() {
-    try_out("windows_7_killed", seven(), |campaign| repair_and_undo(campaign, 4, 11));
+    try_out("windows_7_killed", seven(), |campaign| repair_and_undo(campaign, 6, 17));
 }
 
 #[test]
 fn windows_xp_killed() {
-    try_out("windows_xp_killed", xp(), |campaign| repair_and_undo(campaign, 4, 11));
+    try_out("windows_xp_killed", xp(), |campaign| repair_and_undo(campaign, 6, 17));
 }
 
 #[test]
 fn a_volume_without_log_files_killed() {
     let case = Case { name: "Windows 10 without logs", logs: false, ..ten() };
-    try_out("a_volume_without_log_files_killed", case, |campaign| repair_and_undo(campaign, 4, 11));
+    try_out("a_volume_without_log_files_killed", case, |campaign| repair_and_undo(campaign, 6, 17));
 }
 
 #[test]
@@ -349,8 +347,8 @@ fn finishing_and_taking_back_killed_in_their_turn() {
     for case in [ten(), Case { name: "Windows 10 without logs", logs: false, ..ten() }] {
         try_out("finishing_and_taking_back_killed_in_their_turn", case, |campaign| {
             for cut in campaign.cut_volumes(&[44, 62, 85]) {
-                campaign.cut_everywhere(Job::Repair, cut.path(), 19, &|root| trace::words(&["repair", "--yes"], root));
-                campaign.cut_everywhere(Job::Undo, cut.path(), 19, &|root| trace::words(&["undo", "--yes"], root));
+                campaign.cut_everywhere(Job::Repair, cut.path(), 29, &|root| trace::words(&["repair", "--yes"], root));
+                campaign.cut_everywhere(Job::Undo, cut.path(), 29, &|root| trace::words(&["undo", "--yes"], root));
             }
         });
     }
