@@ -20,42 +20,12 @@ pub(super) fn state_volume(arguments: &StateArguments) -> Result<Option<HostVolu
         .state_dir
         .as_ref()
         .map(|dir| {
-            refuse_open_to_all(dir)?;
             HostVolume::open(dir)
                 .map_err(Failure::from)
                 .doing(|| format!("opening the state directory {}", dir.display()))
                 .map_err(|f| f.hint("Create the folder first."))
         })
         .transpose()
-}
-
-/// A plan is an instruction to an administrator's tool: a folder that everybody may write to, or records in it that
-/// somebody else owns, are not believed.
-#[cfg(unix)]
-fn refuse_open_to_all(dir: &std::path::Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let refused = |what: String| {
-        Err(Failure::refused(what)
-            .hint("Use a folder that only you may write to (chmod 700), with nothing of others in it."))
-    };
-    let Ok(metadata) = std::fs::metadata(dir) else { return Ok(()) };
-    if metadata.mode() & 0o002 != 0 {
-        return refused(format!("everybody may write to the state directory {}", dir.display()));
-    }
-    let me = rustix::process::geteuid().as_raw();
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let Ok(metadata) = std::fs::symlink_metadata(entry.path()) else { continue };
-        if metadata.uid() != me && metadata.uid() != 0 {
-            return refused(format!("{} in the state directory belongs to somebody else", entry.path().display()));
-        }
-    }
-    Ok(())
-}
-
-/// Access lists decide there, and are not looked at yet.
-#[cfg(not(unix))]
-fn refuse_open_to_all(_: &std::path::Path) -> Result<()> {
-    Ok(())
 }
 
 /// The state directory on `target`, or the one that was named.

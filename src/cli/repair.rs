@@ -129,7 +129,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     if !rehearse {
         safety::refuse_unsafe(&target.volume, &installation)?;
     }
-    let (plan, left) = match &arguments.plan {
+    let (mut plan, left) = match &arguments.plan {
         Some(file) => {
             let plan = read_plan(file)?;
             check_binding(volume, &plan, &installation)?;
@@ -145,6 +145,11 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     };
     if plan.actions.is_empty() {
         return job.nothing_to_do(&installation, &plan, &left);
+    }
+    if rehearse {
+        if let Err(refusal) = safety::refuse_unsafe(&target.volume, &installation) {
+            plan.warnings.push(format!("as things stand, the repair itself would be refused: {refusal}"));
+        }
     }
     job.go(&installation, &plan, &left)
 }

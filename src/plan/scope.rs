@@ -60,7 +60,7 @@ fn key_in_scope(hive: HiveName, key: &str) -> bool {
 
 /// The three caches and their former selves.
 fn path_in_scope(windows: &VolPath, path: &VolPath) -> bool {
-    let lower = |p: &VolPath| p.to_string().to_lowercase();
+    let lower = |p: &VolPath| p.to_string().to_ascii_lowercase();
     let (windows, path) = (lower(windows), lower(path));
     let name_of =
         |parent: &str| -> Option<String> { path.strip_prefix(parent)?.strip_prefix('\\').map(str::to_string) };

@@ -6,6 +6,7 @@ use coldmend_hives::{HiveError, KeyRef, ValueRef};
 
 use super::export::{write_name, write_section, write_value};
 use super::{Naming, HEADER};
+use crate::volume::fold::upcase_unit;
 
 /// The text, or `None` when both hold the same keys and values. Names are compared without case, as Windows does.
 ///
@@ -17,11 +18,9 @@ pub fn diff(before: &KeyRef<'_>, after: &KeyRef<'_>, naming: &Naming) -> Result<
     Ok((!out.is_empty()).then(|| format!("{HEADER}\r\n{out}")))
 }
 
-fn folded<'h, T>(items: Vec<T>, name: impl Fn(&T) -> String) -> BTreeMap<String, T>
-where
-    T: 'h,
-{
-    items.into_iter().map(|item| (name(&item).to_uppercase(), item)).collect()
+/// By name, compared unit by unit as Windows does; `str::to_uppercase` would make one of `ß` and `SS`.
+fn folded<T>(items: Vec<T>, units: impl Fn(&T) -> Vec<u16>) -> BTreeMap<Vec<u16>, T> {
+    items.into_iter().map(|item| (units(&item).into_iter().map(upcase_unit).collect(), item)).collect()
 }
 
 fn compare(
@@ -31,8 +30,8 @@ fn compare(
     path: &str,
     naming: &Naming,
 ) -> Result<(), HiveError> {
-    let old = folded(before.values()?, ValueRef::name);
-    let new = folded(after.values()?, ValueRef::name);
+    let old = folded(before.values()?, ValueRef::name_units);
+    let new = folded(after.values()?, ValueRef::name_units);
     let mut lines = String::new();
     for (folded, value) in &old {
         if !new.contains_key(folded) {
@@ -54,8 +53,8 @@ fn compare(
         write_section(out, &naming.section(path));
         out.push_str(&lines);
     }
-    let old = folded(before.subkeys()?, KeyRef::name);
-    let new = folded(after.subkeys()?, KeyRef::name);
+    let old = folded(before.subkeys()?, KeyRef::name_units);
+    let new = folded(after.subkeys()?, KeyRef::name_units);
     let below = |key: &KeyRef<'_>| if path.is_empty() { key.name() } else { format!("{path}\\{}", key.name()) };
     for (folded, key) in &old {
         if !new.contains_key(folded) {

@@ -118,8 +118,7 @@ fn prepare(volume: &dyn Volume, plan: &Plan) -> Result<(Prepared, Vec<Backup>)> 
     let rehearsal = Overlay::new(volume);
     for (_, change) in plan.file_changes() {
         if files::state(&rehearsal, change)? != FileState::Before {
-            return Err(Failure::refused(format!("{} has been done already", change.place()))
-                .hint("The volume has changed since the plan was made. Run diagnose and repair again."));
+            return Err(files::unexpected(change, "it done already, or the new name taken"));
         }
         files::apply(&rehearsal, change)?;
     }
@@ -233,7 +232,7 @@ fn roll_back(
     let result = (|| -> Result<()> {
         for &index in done.actions.iter().rev() {
             let Some(action) = plan.actions.get(index) else { continue };
-            if files::state(volume, &action.change)? == FileState::After {
+            if files::state(volume, &action.change)? != FileState::Before {
                 files::take_back(volume, &action.change)?;
             }
         }

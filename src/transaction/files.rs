@@ -11,6 +11,9 @@ pub(super) enum FileState {
     Before,
     /// Done.
     After,
+    /// A rename with something under both names: done, and something fresh was made since; or never done, and the new name
+    /// was taken by somebody else.
+    Both,
 }
 
 /// The plan's word for what the volume shows.
@@ -38,8 +41,8 @@ pub(super) fn state(volume: &dyn Volume, change: &Change) -> Result<FileState> {
             let is = |kind: Option<Kind>| kind.and_then(object_kind) == Some(*object);
             match (here, there) {
                 (Some(_), None) if is(here) => Ok(FileState::Before),
-                // Windows may have made a fresh one since.
-                (_, Some(_)) if is(there) => Ok(FileState::After),
+                (None, Some(_)) if is(there) => Ok(FileState::After),
+                (Some(_), Some(_)) if is(there) => Ok(FileState::Both),
                 _ => Err(unexpected(change, &format!("{} and {}", seen(here), seen(there)))),
             }
         }
@@ -67,7 +70,7 @@ fn seen(kind: Option<Kind>) -> &'static str {
     }
 }
 
-fn unexpected(change: &Change, found: &str) -> Failure {
+pub(super) fn unexpected(change: &Change, found: &str) -> Failure {
     let expected = match change {
         Change::Rename { from, to, .. } => {
             format!("{} there and {} free", from.display_escaped(), to.display_escaped())

@@ -8,8 +8,8 @@ use coldmend_hives::{DiskState, LogFiles};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{sha256_hex, HiveFile};
-use crate::plan::{HiveName, Plan};
-use crate::volume::Volume;
+use crate::plan::{Change, HiveName, Plan};
+use crate::volume::{Overlay, Volume};
 
 use super::apply::{Applied, Prepared};
 use super::files::{self, FileState};
@@ -38,45 +38,36 @@ pub enum Position {
 /// Refused when the volume is not as the transaction left it; partial when a write fails.
 pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Result<Applied> {
     let plan = plan_of(record)?;
-    let prepared = prepare_again(volume, state, record, plan)?;
+    let _writing = interrupt::writing();
+    let _lock = state.lock()?;
     // Look at everything before the first write.
-    let mut positions = Vec::new();
+    let prepared = prepare_again(volume, state, record, plan)?;
+    let mut open = Vec::new();
     for hive in &prepared.hives {
-        let position = hives::position(volume, hive)?;
-        if position == DiskState::Foreign {
-            return Err(foreign(&record.id, hive));
+        match hives::position(volume, hive)? {
+            DiskState::Foreign => return Err(foreign(&record.id, hive)),
+            DiskState::After => {}
+            DiskState::Before | DiskState::Cut => open.push(hive),
         }
-        positions.push(position);
     }
-    let rehearsal = crate::volume::Overlay::new(volume);
-    for (_, change) in plan.file_changes() {
-        if files::state(&rehearsal, change)? == FileState::Before {
+    let rehearsal = Overlay::new(volume);
+    for (index, change) in plan.file_changes() {
+        if file_state(&rehearsal, record, index, change)? == FileState::Before {
             files::apply(&rehearsal, change)?;
         }
     }
 
-    let _writing = interrupt::writing();
-    let _lock = state.lock()?;
     let log = |line: &Line| journal::append(state.volume, &state.journal_path(&record.id)?, line);
     let finish = || -> Result<()> {
-        for (hive, position) in prepared.hives.iter().zip(&positions) {
+        for hive in open {
             interrupt::check()?;
-            match position {
-                DiskState::Before => {
-                    log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
-                    hives::commit(volume, hive)?;
-                }
-                DiskState::Cut => {
-                    log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
-                    hives::finish(volume, hive)?;
-                }
-                DiskState::After | DiskState::Foreign => continue,
-            }
+            log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
+            hives::finish(volume, hive)?;
             log(&Line::Hive { hive: hive.name, state: StepState::Done })?;
         }
         for (index, change) in plan.file_changes() {
             interrupt::check()?;
-            if files::state(volume, change)? == FileState::Before {
+            if file_state(volume, record, index, change)? == FileState::Before {
                 log(&Line::Action { index, state: StepState::Intended })?;
                 files::apply(volume, change)?;
                 log(&Line::Action { index, state: StepState::Done })?;
@@ -95,6 +86,17 @@ pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Res
     Ok(Applied { id: record.id.clone() })
 }
 
+/// Where a file change stands. When there is something under both names, the journal must say that the rename was at
+/// least begun: otherwise what stands under the new name is not ours.
+fn file_state(volume: &dyn Volume, record: &Record, index: usize, change: &Change) -> Result<FileState> {
+    let state = files::state(volume, change)?;
+    let begun = record.journal.contains(&Line::Action { index, state: StepState::Intended });
+    if state == FileState::Both && !begun {
+        return Err(files::unexpected(change, "something under both names, and the rename was never begun"));
+    }
+    Ok(state)
+}
+
 /// Takes every cut commit of an unfinished transaction back to exactly what was there before; hives that are whole, before
 /// or after, are left for the undo plan.
 ///
@@ -102,9 +104,9 @@ pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Res
 /// Partial when a write fails.
 pub fn take_back(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Result<()> {
     let plan = plan_of(record)?;
-    let prepared = prepare_again(volume, state, record, plan)?;
     let _writing = interrupt::writing();
     let _lock = state.lock()?;
+    let prepared = prepare_again(volume, state, record, plan)?;
     for hive in &prepared.hives {
         if hives::position(volume, hive)? == DiskState::Cut {
             hives::take_back(volume, hive)?;

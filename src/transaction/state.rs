@@ -15,6 +15,9 @@ use super::journal::{self, Line};
 /// The folder's name on a volume.
 pub const FOLDER: &str = "coldmend";
 
+/// Types of file systems that have no owners and permissions.
+const WITHOUT_PERMISSIONS: &[&str] = &["vfat", "msdos", "exfat"];
+
 const PLAN_LIMIT: u64 = 64 << 20;
 
 /// The place where transactions are kept.
@@ -160,6 +163,10 @@ impl<'a> StateDir<'a> {
         let plan_path = self.folder(id)?.child("plan.json")?;
         let plan = match self.volume.find(&plan_path)? {
             None => None,
+            Some(_) if !self.for_administrators(&self.folder(id)?)? => {
+                unreadable = Some("others than administrators could have written it".to_string());
+                None
+            }
             Some(_) => {
                 let bytes = self.volume.read(&plan_path, PLAN_LIMIT)?;
                 match parse_plan(&bytes) {
@@ -181,6 +188,13 @@ impl<'a> StateDir<'a> {
         Ok(Record { id: id.to_string(), plan, journal, state, unreadable })
     }
 
+    /// Whether only administrators (or this user) could have written a folder. A file system without permissions can't keep
+    /// anybody out, and where nothing is known of the mount nothing can be said: both are taken as they are.
+    fn for_administrators(&self, folder: &VolPath) -> Result<bool> {
+        let can_protect = self.volume.mount_info().is_some_and(|m| !WITHOUT_PERMISSIONS.contains(&m.fs_type.as_str()));
+        Ok(!can_protect || self.volume.protection(folder)? != Protected::Plain)
+    }
+
     /// Whether the folder is there and may be used.
     fn usable(&self) -> Result<bool> {
         if self.base.is_root() {
@@ -194,7 +208,7 @@ impl<'a> StateDir<'a> {
             ))
             .hint("Name another place with --state-dir."));
         }
-        if self.volume.protection(&found.path)? == Protected::Plain {
+        if !self.for_administrators(&found.path)? {
             return Err(Failure::refused(format!(
                 "the folder {} is open to others than administrators, so what it says is not believed",
                 self.shown

@@ -31,7 +31,7 @@ pub(super) fn verify(volume: &dyn Volume, plan: &Plan, prepared: &Prepared) -> R
     // What later changes have moved on is not where the earlier ones left it: only the last word on each path counts.
     for (index, change) in plan.file_changes() {
         let superseded = plan.file_changes().any(|(later, other)| later > index && overlaps(change, other));
-        if !superseded && files::state(volume, change)? != FileState::After {
+        if !superseded && files::state(volume, change)? == FileState::Before {
             return Err(wrong(&change.place(), "the change is not there"));
         }
     }
