@@ -7,15 +7,50 @@
 
 use std::path::Path;
 
-use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogFormat, LogRegime, LogSlot, LogStorages, RecoveryCommit};
+use coldmend_hives::{
+    Commit, FileTime, Hive, LogFiles, LogFormat, LogRegime, LogSlot, LogStorages, RecoveryCommit, Storage,
+};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
-use crate::evidence::{now, open_image, sha256_hex, Recovery, LOG_SUFFIXES};
+use crate::evidence::{now, open_image, Recovery, LOG_SUFFIXES};
 use crate::volume::{HostVolume, Kind, VolPath, Volume};
 
 /// The ending of the copy that stands in for a log.
 const BEFORE: &str = "coldmend-before";
 const LIMIT: u64 = 1 << 31;
+
+/// A hive file and its logs, open (and locked) for writing.
+pub(crate) struct HiveStorages<'v> {
+    primary: Box<dyn Storage + 'v>,
+    logs: [Option<Box<dyn Storage + 'v>>; 3],
+}
+
+impl<'v> HiveStorages<'v> {
+    /// Opens the primary file and the logs that are there.
+    pub(crate) fn open(volume: &'v dyn Volume, path: &VolPath, log_paths: &[Option<VolPath>; 3]) -> Result<Self> {
+        let doing = || format!("opening {} for writing", path.display_escaped());
+        let primary = volume.open_storage(path).doing(doing)?;
+        let mut logs = [None, None, None];
+        for (storage, path) in logs.iter_mut().zip(log_paths) {
+            if let Some(path) = path {
+                *storage = Some(volume.open_storage(path).doing(doing)?);
+            }
+        }
+        Ok(HiveStorages { primary, logs })
+    }
+
+    /// As the engine takes them.
+    pub(crate) fn parts(&mut self) -> (&mut dyn Storage, LogStorages<'_>) {
+        fn part<'b, 'v>(log: &'b mut Option<Box<dyn Storage + 'v>>) -> Option<&'b mut dyn Storage> {
+            match log {
+                Some(storage) => Some(&mut **storage),
+                None => None,
+            }
+        }
+        let [log, log1, log2] = &mut self.logs;
+        (&mut *self.primary, LogStorages { log: part(log), log1: part(log1), log2: part(log2) })
+    }
+}
 
 /// A hive file, found and read.
 pub struct HiveOnDisk {
@@ -164,7 +199,7 @@ impl HiveOnDisk {
             Ok(())
         })?;
         let written = self.volume.read(&self.path, LIMIT)?;
-        if sha256_hex(&written) != sha256_hex(commit.after()) {
+        if written != commit.after() {
             return Err(Failure::partial(format!("{} does not hold what was written", self.shown)));
         }
         if !redo {
@@ -189,21 +224,9 @@ impl HiveOnDisk {
         &self,
         write: impl FnOnce(&mut dyn coldmend_hives::Storage, &mut LogStorages<'_>) -> anyhow::Result<()>,
     ) -> Result<()> {
-        let open = |path: &Option<VolPath>| path.as_ref().map(|p| self.volume.open_storage(p)).transpose();
-        let mut primary = self.volume.open_storage(&self.path)?;
-        let (mut log, mut log1, mut log2) =
-            (open(&self.log_paths[0])?, open(&self.log_paths[1])?, open(&self.log_paths[2])?);
-        let mut logs = LogStorages::default();
-        if let Some(storage) = &mut log {
-            logs.log = Some(&mut **storage);
-        }
-        if let Some(storage) = &mut log1 {
-            logs.log1 = Some(&mut **storage);
-        }
-        if let Some(storage) = &mut log2 {
-            logs.log2 = Some(&mut **storage);
-        }
-        write(&mut *primary, &mut logs).map_err(|e| {
+        let mut open = HiveStorages::open(&self.volume, &self.path, &self.log_paths)?;
+        let (primary, mut logs) = open.parts();
+        write(primary, &mut logs).map_err(|e| {
             Failure::from_error(FailureKind::Partial, e)
                 .context(format!("writing the hive {}", self.shown))
                 .hint("Run `coldmend hive recover` on it when the cause is mended.")

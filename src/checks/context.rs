@@ -3,7 +3,7 @@
 
 use crate::error::{Context as _, Failure, Result};
 use crate::evidence::{hive_failure, Installation, Registry, RegistryError};
-use crate::findings::{Findings, Severity};
+use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
 use crate::knowledge::{Knowledge, Presence};
 use crate::plan::{HiveName, RegValue};
@@ -29,6 +29,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// What could not be gathered, and so not be checked.
+    pub(super) could_not_gather: Vec<CouldNotCheck>,
 }
 
 /// A service in one of the control sets, with what is expected of it.
@@ -56,16 +58,26 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Hives that the independent reader refuses.
-    pub fn new(volume: &'a dyn Volume, installation: &'a Installation, findings: &mut Findings) -> Result<Self> {
+    pub fn new(volume: &'a dyn Volume, installation: &'a Installation) -> Result<Self> {
         let system = installation.system()?;
         let software = installation.software()?;
         let system_root = software
             .text("Microsoft\\Windows NT\\CurrentVersion", "SystemRoot")
             .map_err(|e| hive_failure(HiveName::Software, e))?;
-        let mut context =
-            Context { volume, installation, system, software, system_root, pending: false, services: Vec::new() };
+        let mut context = Context {
+            volume,
+            installation,
+            system,
+            software,
+            system_root,
+            pending: false,
+            services: Vec::new(),
+            could_not_gather: Vec::new(),
+        };
         context.pending = context.servicing_pending()?;
-        context.services = context.find_services(findings)?;
+        let mut missing = Findings::default();
+        context.services = context.find_services(&mut missing)?;
+        context.could_not_gather = missing.could_not_check;
         Ok(context)
     }
 
@@ -198,13 +210,4 @@ fn system_failure(error: RegistryError, key: &str, name: &str) -> Failure {
 /// A number for a finding: as it was found, or that it is absent.
 pub(super) fn shown(value: Option<&RegValue>) -> String {
     value.map_or_else(|| "absent".to_string(), ToString::to_string)
-}
-
-/// `Severity::Problem` or less, by a condition.
-pub(super) fn problem_if(condition: bool, otherwise: Severity) -> Severity {
-    if condition {
-        Severity::Problem
-    } else {
-        otherwise
-    }
 }

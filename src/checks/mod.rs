@@ -27,10 +27,8 @@ mod service_type;
 mod setup_in_progress;
 mod update_cache;
 
-use crate::error::{Failure, Result};
-use crate::evidence::Installation;
+use crate::error::Result;
 use crate::findings::Findings;
-use crate::volume::Volume;
 
 pub use bits_queue::{queue_files, queue_folder};
 pub use catalog_cache::FOLDER as CATALOG_CACHE;
@@ -77,20 +75,14 @@ pub const CHECKS: &[Check] = &[
 
 /// Runs every check.
 ///
-/// # Errors
-/// Only what keeps all of them from running; a check that fails is a [`crate::findings::CouldNotCheck`].
-pub fn run(volume: &dyn Volume, installation: &Installation) -> Result<Findings> {
-    let mut findings = Findings::default();
-    let context = Context::new(volume, installation, &mut findings)?;
+/// A check that fails is a [`crate::findings::CouldNotCheck`], and so is what `context` could not gather.
+pub fn run(context: &Context<'_>) -> Findings {
+    let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
     for check in CHECKS {
-        if let Err(failure) = (check.run)(&context, &mut findings) {
-            findings.could_not(check.id, describe(&failure));
+        if let Err(failure) = (check.run)(context, &mut findings) {
+            findings.could_not(check.id, failure.to_string());
         }
     }
     findings.sort();
-    Ok(findings)
-}
-
-fn describe(failure: &Failure) -> String {
-    failure.to_string()
+    findings
 }

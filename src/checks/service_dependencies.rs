@@ -1,7 +1,7 @@
 //! `service-dependencies`: what a service waits for. A dependency that is not there, or disabled, keeps it from starting;
 //! blockers add such ones on purpose.
 
-use super::context::{problem_if, shown, Context, Service};
+use super::context::{shown, Context, Service};
 use crate::error::Result;
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::plan::{HiveName, RegValue};
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
                         severity = Severity::Problem;
                         reasons.push(reason);
                     } else if row.depends_on_nothing_else {
-                        severity = problem_if(true, severity);
+                        severity = Severity::Problem;
                         reasons.push(format!("{name} does not belong there"));
                     }
                 }

@@ -56,7 +56,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, &target, &state, unfinished)?;
     ui.progress("checking");
-    let mut findings = checks::run(&target.volume, &installation)?;
+    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?);
     if let Some(record) = unfinished {
         findings.push(Finding {
             id: "unfinished-repair",

@@ -8,7 +8,7 @@ use crate::checks;
 use crate::error::{Context, Failure, Kind, Result};
 use crate::evidence::Installation;
 use crate::findings::{Findings, Severity};
-use crate::plan::{ActionState, Plan, Purpose};
+use crate::plan::{Plan, Purpose};
 use crate::remedies::{self, Options};
 use crate::safety;
 use crate::target::Target;
@@ -16,7 +16,7 @@ use crate::transaction::{self, check_binding, parse_plan, Record, StateDir};
 use crate::ui::{render_plan, Ui};
 use crate::volume::{HostVolume, Overlay, Volume};
 
-use super::report::{self, Outcome};
+use super::report::Reporter;
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `repair`.
@@ -137,8 +137,9 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         }
         None => {
             ui.progress("checking");
-            let findings = checks::run(volume, &installation)?;
-            let plan = remedies::plan(volume, &installation, &findings, &options)?;
+            let context = checks::Context::new(volume, &installation)?;
+            let findings = checks::run(&context);
+            let plan = remedies::plan(&context, &findings, &options)?;
             let left = unmended(&findings, &plan);
             (plan, left)
         }
@@ -176,7 +177,7 @@ impl Job<'_> {
                 file.display(),
                 self.target.given.display()
             ));
-            self.report(installation, plan, None, "planned", ActionState::Planned)?;
+            self.report(installation, plan, None, "planned")?;
             return Ok(0);
         }
         if !self.rehearse && !self.arguments.yes && !self.ui.confirm("Make these changes?", "repair")? {
@@ -187,7 +188,7 @@ impl Job<'_> {
         if self.rehearse {
             self.ui
                 .out("Dry run: all of this was done and verified in memory, and thrown away. Nothing was written.\n");
-            self.report(installation, plan, None, "planned", ActionState::Planned)?;
+            self.report(installation, plan, None, "planned")?;
             return Ok(0);
         }
         self.ui.out(&format!(
@@ -198,7 +199,7 @@ impl Job<'_> {
             self.arguments.state.again(),
             self.target.given.display()
         ));
-        self.report(installation, plan, Some(&applied.id), "done", ActionState::Verified)?;
+        self.report(installation, plan, Some(&applied.id), "done")?;
         Ok(0)
     }
 
@@ -210,7 +211,7 @@ impl Job<'_> {
             ""
         };
         self.ui.out(&format!("Nothing to do; nothing was written.{hint}\n"));
-        self.report(installation, plan, None, "nothing-to-do", ActionState::Planned)?;
+        self.report(installation, plan, None, "nothing-to-do")?;
         Ok(0)
     }
 
@@ -237,7 +238,7 @@ impl Job<'_> {
         if self.rehearse {
             self.ui
                 .out("Dry run: the interrupted repair was finished in memory, and thrown away. Nothing was written.\n");
-            self.report(&installation, plan, Some(&record.id), "unfinished", ActionState::Planned)?;
+            self.report(&installation, plan, Some(&record.id), "unfinished")?;
             return Ok(0);
         }
         self.ui.out(&format!(
@@ -247,7 +248,7 @@ impl Job<'_> {
             self.arguments.state.again(),
             self.target.given.display()
         ));
-        self.report(&installation, plan, Some(&record.id), "done", ActionState::Verified)?;
+        self.report(&installation, plan, Some(&record.id), "done")?;
         Ok(0)
     }
 
@@ -257,27 +258,8 @@ impl Job<'_> {
         }
     }
 
-    fn report(
-        &self,
-        installation: &Installation,
-        plan: &Plan,
-        id: Option<&str>,
-        state: &'static str,
-        action_state: ActionState,
-    ) -> Result<()> {
-        report::print(
-            self.ui,
-            Outcome {
-                target: self.target,
-                installation,
-                id,
-                state,
-                plan,
-                action_state,
-                conflicts: &[],
-                state_dir: id.map(|id| self.state.shown_folder(id)),
-            },
-        )
+    fn report(&self, installation: &Installation, plan: &Plan, id: Option<&str>, state: &'static str) -> Result<()> {
+        Reporter { ui: self.ui, target: self.target, state: &self.state }.print(installation, plan, &[], id, state)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::plan::{Action, ActionState, Change, Plan};
 use crate::target::Target;
-use crate::transaction::Conflict;
+use crate::transaction::{Conflict, StateDir};
 use crate::ui::Ui;
 
 /// The `target` of a report.
@@ -49,32 +49,39 @@ struct ActionReport<'a> {
     state: ActionState,
 }
 
-/// Everything a report is made of.
-pub(super) struct Outcome<'a> {
+/// What all reports of one run share.
+pub(super) struct Reporter<'a> {
+    pub ui: &'a Ui,
     pub target: &'a Target,
-    pub installation: &'a Installation,
-    pub id: Option<&'a str>,
-    pub state: &'static str,
-    pub plan: &'a Plan,
-    pub action_state: ActionState,
-    pub conflicts: &'a [Conflict],
-    pub state_dir: Option<String>,
+    pub state: &'a StateDir<'a>,
 }
 
-/// Prints the document (JSON mode only).
-pub(super) fn print(ui: &Ui, outcome: Outcome<'_>) -> Result<()> {
-    ui.json(&RepairReport {
-        schema: "coldmend.repair/1",
-        tool: env!("CARGO_PKG_VERSION"),
-        target: TargetReport::of(outcome.target),
-        windows: &outcome.installation.version,
-        id: outcome.id,
-        state: outcome.state,
-        actions: outcome.plan.actions.iter().map(|a| action(a, outcome.action_state)).collect(),
-        conflicts: outcome.conflicts,
-        warnings: &outcome.plan.warnings,
-        state_dir: outcome.state_dir,
-    })
+impl Reporter<'_> {
+    /// Prints the document (JSON mode only). `id` is the transaction's, where there is one; `state` is one of the schema's.
+    pub(super) fn print(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+        conflicts: &[Conflict],
+        id: Option<&str>,
+        state: &'static str,
+    ) -> Result<()> {
+        // What is reported as complete was read back.
+        let action_state =
+            if matches!(state, "done" | "undone") { ActionState::Verified } else { ActionState::Planned };
+        self.ui.json(&RepairReport {
+            schema: "coldmend.repair/1",
+            tool: env!("CARGO_PKG_VERSION"),
+            target: TargetReport::of(self.target),
+            windows: &installation.version,
+            id,
+            state,
+            actions: plan.actions.iter().map(|a| action(a, action_state)).collect(),
+            conflicts,
+            warnings: &plan.warnings,
+            state_dir: id.map(|id| self.state.shown_folder(id)),
+        })
+    }
 }
 
 fn action(action: &Action, state: ActionState) -> ActionReport<'_> {

@@ -6,9 +6,8 @@ use serde_json::json;
 use crate::checks::Context;
 use crate::error::{Failure, Kind, Result};
 use crate::evidence::hive_failure;
-use crate::findings::Findings;
 use crate::knowledge::StartType;
-use crate::plan::{Action, ActionState, Change, HiveName, Purpose, RegValue};
+use crate::plan::{Action, Change, HiveName, Purpose, RegValue};
 use crate::remedies::{descriptor_changes, finish};
 use crate::safety;
 use crate::security::{known_wrong_on, Descriptor};
@@ -17,7 +16,7 @@ use crate::ui::{render_plan, Ui};
 use crate::volume::escape::escape_text;
 use crate::volume::{Overlay, Volume};
 
-use super::report::{self, Outcome, TargetReport};
+use super::report::{Reporter, TargetReport};
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// `service …`.
@@ -127,7 +126,7 @@ fn list(ui: &Ui, arguments: &List) -> Status {
     let target = context::target(&arguments.target)?;
     let state = crate::transaction::StateDir::on_target(&target.volume);
     let installation = context::installation(&target.volume, &target, &state, None)?;
-    let context = Context::new(&target.volume, &installation, &mut Findings::default())?;
+    let context = Context::new(&target.volume, &installation)?;
     let root = format!("{}\\Services", installation.version.control_set);
     let mut names: Vec<String> = if arguments.all {
         context.system.subkeys(&root).map_err(|e| hive_failure(HiveName::System, e))?
@@ -164,7 +163,7 @@ fn show(ui: &Ui, arguments: &Show) -> Status {
     let target = context::target(&arguments.target)?;
     let state = crate::transaction::StateDir::on_target(&target.volume);
     let installation = context::installation(&target.volume, &target, &state, None)?;
-    let context = Context::new(&target.volume, &installation, &mut Findings::default())?;
+    let context = Context::new(&target.volume, &installation)?;
     let name = &arguments.service;
     let key = format!("{}\\Services\\{name}", installation.version.control_set);
     if !context.system.key_exists(&key).map_err(|e| hive_failure(HiveName::System, e))? {
@@ -245,7 +244,7 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
     if !arguments.dry_run {
         safety::refuse_unsafe(&target.volume, &installation)?;
     }
-    let checks = Context::new(volume, &installation, &mut Findings::default())?;
+    let checks = Context::new(volume, &installation)?;
     let mut changes = Vec::new();
     let mut warnings = Vec::new();
     if let Some(start) = arguments.start {
@@ -258,24 +257,11 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
     }
     let actions = changes.into_iter().map(|change| Action { remedy: "service-set".into(), change }).collect();
     let plan = finish(volume, &installation, Purpose::ServiceSet, actions, warnings);
-    let outcome = |id, state_word, action_state, state_dir| {
-        report::print(
-            ui,
-            Outcome {
-                target: &target,
-                installation: &installation,
-                id,
-                state: state_word,
-                plan: &plan,
-                action_state,
-                conflicts: &[],
-                state_dir,
-            },
-        )
-    };
+    let reporter = Reporter { ui, target: &target, state: &state };
+    let report = |id, state_word| reporter.print(&installation, &plan, &[], id, state_word);
     if plan.actions.is_empty() {
         ui.out("Nothing to do; nothing was written.\n");
-        outcome(None, "nothing-to-do", ActionState::Planned, None)?;
+        report(None, "nothing-to-do")?;
         return Ok(0);
     }
     ui.out(&format!("{}\n", render_plan(ui.style, &plan)));
@@ -285,7 +271,7 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
     let applied = transaction::apply(volume, &state, &plan)?;
     if arguments.dry_run {
         ui.out("Dry run: all of this was done and verified in memory, and thrown away. Nothing was written.\n");
-        outcome(None, "planned", ActionState::Planned, None)?;
+        report(None, "planned")?;
         return Ok(0);
     }
     ui.out(&format!(
@@ -295,7 +281,7 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
         arguments.state.again(),
         target.given.display()
     ));
-    outcome(Some(&applied.id), "done", ActionState::Verified, Some(state.shown_folder(&applied.id)))?;
+    report(Some(&applied.id), "done")?;
     Ok(0)
 }
 

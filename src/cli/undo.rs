@@ -4,14 +4,14 @@ use clap::Args;
 
 use crate::error::{Failure, Kind, Result};
 use crate::evidence::Installation;
-use crate::plan::{ActionState, HiveName, Plan};
+use crate::plan::{HiveName, Plan};
 use crate::safety;
 use crate::target::Target;
 use crate::transaction::{self, Conflict, Position, Record, RecordState, StateDir, UndoPlan};
 use crate::ui::{render_plan, Ui};
 use crate::volume::{Overlay, Volume};
 
-use super::report::{self, Outcome};
+use super::report::Reporter;
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `undo`.
@@ -193,20 +193,8 @@ impl Job<'_> {
         id: Option<&str>,
         state: &'static str,
     ) -> Status {
-        let action_state = if id.is_some() { ActionState::Verified } else { ActionState::Planned };
-        report::print(
-            self.ui,
-            Outcome {
-                target: self.target,
-                installation,
-                id,
-                state,
-                plan,
-                action_state,
-                conflicts,
-                state_dir: id.map(|id| self.state.shown_folder(id)),
-            },
-        )?;
+        let reporter = Reporter { ui: self.ui, target: self.target, state: self.state };
+        reporter.print(installation, plan, conflicts, id, state)?;
         Ok(0)
     }
 

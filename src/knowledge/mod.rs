@@ -40,7 +40,7 @@ pub use service::{Presence, ServiceRow, StartDefault, StartType, Trigger, Trigge
 pub use wrong::{NeededRight, WrongDescriptors, WrongString};
 
 /// The version of the tables; it changes whenever a row does.
-const TABLE_VERSION: &str = "2025-11.1";
+const TABLE_VERSION: &str = "2026-11.1";
 
 /// The services, in the order in which they are shown. A test compares them with the tables.
 const SERVICES: &[&str] = &[

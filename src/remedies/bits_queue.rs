@@ -6,7 +6,7 @@ use crate::plan::{Change, ObjectKind};
 use crate::transaction::{free_name, object_kind};
 use crate::volume::Kind;
 
-use super::caches::rename_whole;
+use super::caches::move_aside;
 use super::{Output, Request};
 
 pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> 
     let folder = queue_folder(request.context.installation.version.build);
     let Some(found) = volume.find(&folder)? else { return Ok(()) };
     if found.kind != Kind::Dir {
-        return rename_whole(volume, &found.path, output);
+        return move_aside(volume, &found.path, output);
     }
     let files = queue_files(volume, &found.path)?;
     if files.is_empty() {

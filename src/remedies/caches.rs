@@ -55,15 +55,10 @@ fn affected(request: &Request<'_>, folder: &VolPath) -> Result<Option<VolPath>> 
 }
 
 /// Renames what is at `path` to the first free `.old`.
-fn move_aside(volume: &dyn Volume, path: &VolPath, output: &mut Output) -> Result<()> {
+pub(super) fn move_aside(volume: &dyn Volume, path: &VolPath, output: &mut Output) -> Result<()> {
     let Some(found) = volume.find(path)? else { return Ok(()) };
     let object = object_kind(found.kind).unwrap_or(ObjectKind::File);
     let to = free_name(volume, &found.path, "old")?;
     output.changes.push(Change::Rename { object, from: found.path, to });
     Ok(())
-}
-
-/// Renames what stands at a cache's place, for remedies that share it.
-pub(super) fn rename_whole(volume: &dyn Volume, path: &VolPath, output: &mut Output) -> Result<()> {
-    move_aside(volume, path, output)
 }

@@ -13,7 +13,7 @@ mod services_start;
 
 use crate::checks::Context;
 use crate::error::Result;
-use crate::evidence::{now, Installation};
+use crate::evidence::{hive_failure, now, Installation};
 use crate::findings::{Defect, Finding, Findings, Severity};
 use crate::plan::{Action, Change, HiveName, Plan, Purpose, PLAN_SCHEMA};
 use crate::volume::Volume;
@@ -76,21 +76,20 @@ struct Output {
 ///
 /// # Errors
 /// The volume or the hives can't be read.
-pub fn plan(volume: &dyn Volume, installation: &Installation, findings: &Findings, options: &Options) -> Result<Plan> {
-    let context = Context::new(volume, installation, &mut Findings::default())?;
+pub fn plan(context: &Context<'_>, findings: &Findings, options: &Options) -> Result<Plan> {
     let mut actions = Vec::new();
     let mut warnings = Vec::new();
     for remedy in REMEDIES {
         if !options.wants(remedy) {
             continue;
         }
-        let request = Request { context: &context, findings: &findings.findings, options, id: remedy.id };
+        let request = Request { context, findings: &findings.findings, options, id: remedy.id };
         let mut output = Output::default();
         (remedy.changes)(&request, &mut output)?;
         actions.extend(output.changes.into_iter().map(|change| Action { remedy: remedy.id.into(), change }));
         warnings.extend(output.warnings);
     }
-    Ok(finish(volume, installation, Purpose::Repair, actions, warnings))
+    Ok(finish(context.volume, context.installation, Purpose::Repair, actions, warnings))
 }
 
 /// Puts actions into a plan that is bound to this installation, with the warnings that hold for any.
@@ -128,6 +127,25 @@ pub fn finish(
     };
     plan.binding = installation.binding(volume, &plan.hives());
     plan
+}
+
+/// The keys that have to be made so that `key` is there, topmost first.
+fn missing_keys(context: &Context<'_>, hive: HiveName, key: &str) -> Result<Vec<Change>> {
+    let registry = match hive {
+        HiveName::System => &context.system,
+        HiveName::Software => &context.software,
+    };
+    let mut missing = Vec::new();
+    let mut path = key;
+    while !registry.key_exists(path).map_err(|e| hive_failure(hive, e))? {
+        missing.push(Change::CreateKey { hive, key: path.to_string() });
+        match path.rsplit_once('\\') {
+            Some((parent, _)) => path = parent,
+            None => break,
+        }
+    }
+    missing.reverse();
+    Ok(missing)
 }
 
 /// A defect of one value as a change; `None` when nothing would change.

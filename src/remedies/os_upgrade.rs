@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::evidence::hive_failure;
 use crate::plan::{Change, HiveName, RegValue};
 
-use super::{Output, Request};
+use super::{missing_keys, Output, Request};
 
 pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> {
     if !request.forced() {
@@ -18,18 +18,7 @@ pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> 
     if before.as_ref() == Some(&after) {
         return Ok(());
     }
-    let mut missing = Vec::new();
-    let mut path = OS_UPGRADE_KEY;
-    while !software.key_exists(path).map_err(bad)? {
-        missing.push(path.to_string());
-        match path.rsplit_once('\\') {
-            Some((parent, _)) => path = parent,
-            None => break,
-        }
-    }
-    for key in missing.into_iter().rev() {
-        output.changes.push(Change::CreateKey { hive: HiveName::Software, key });
-    }
+    output.changes.extend(missing_keys(request.context, HiveName::Software, OS_UPGRADE_KEY)?);
     output.changes.push(Change::SetValue {
         hive: HiveName::Software,
         key: OS_UPGRADE_KEY.into(),

@@ -8,7 +8,7 @@ use crate::findings::Defect;
 use crate::knowledge::{Knowledge, ValueData};
 use crate::plan::{from_hex, Change, HiveName, RegValue};
 
-use super::{value_change, Output, Request};
+use super::{missing_keys, value_change, Output, Request};
 
 pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> {
     for defect in request.defects() {
@@ -29,19 +29,9 @@ pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> 
     Ok(())
 }
 
-/// Creates the key that a value goes into, and what is missing above it.
+/// Creates the key that a value goes into, and what is missing above it, once.
 fn create_parents(context: &Context<'_>, key: &str, output: &mut Output) -> Result<()> {
-    let mut missing = Vec::new();
-    let mut path = key;
-    while !context.system.key_exists(path).map_err(|e| hive_failure(HiveName::System, e))? {
-        missing.push(path.to_string());
-        match path.rsplit_once('\\') {
-            Some((parent, _)) => path = parent,
-            None => break,
-        }
-    }
-    for key in missing.into_iter().rev() {
-        let change = Change::CreateKey { hive: HiveName::System, key };
+    for change in missing_keys(context, HiveName::System, key)? {
         if !output.changes.contains(&change) {
             output.changes.push(change);
         }

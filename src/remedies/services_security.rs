@@ -6,7 +6,7 @@ use crate::findings::Defect;
 use crate::plan::{Change, HiveName, RegValue};
 use crate::security::{account_sid, judge, known_wrong_on, mend, Descriptor};
 
-use super::{Output, Request};
+use super::{missing_keys, Output, Request};
 
 pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> {
     let given = &request.options.sddl;
@@ -65,9 +65,7 @@ pub fn descriptor_changes(context: &Context<'_>, name: &str, given: &Descriptor)
         }
         found_any = true;
         let key = format!("{service}\\Security");
-        if !exists(&key)? {
-            changes.push(Change::CreateKey { hive: HiveName::System, key: key.clone() });
-        }
+        changes.extend(missing_keys(context, HiveName::System, &key)?);
         let before = context.value(&key, "Security")?;
         let base = before.as_ref().and_then(|v| Descriptor::parse(&v.data).ok()).or_else(|| {
             context

@@ -4,7 +4,8 @@
 //! five little-endian words of the SHA-1 of its upper-case name in UTF-16 ([MS-DTYP] 2.4.2.4,
 //! `NT_SERVICE`; checked against TrustedInstaller's and DoSvc's in the measured descriptors).
 
-use super::sha1::sha1;
+use sha1::{Digest, Sha1};
+
 use super::sid::Sid;
 
 /// The SID of a service's `ObjectName`, for the accounts that are the same on every machine:
@@ -51,7 +52,7 @@ pub fn service_sid(name: &str) -> Sid {
             bytes.extend_from_slice(&unit.to_le_bytes());
         }
     }
-    let digest = sha1(&bytes);
+    let digest = Sha1::digest(&bytes);
     let mut sub = vec![80];
     sub.extend(digest.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])));
     // Six numbers and authority 5 are always a legal SID.

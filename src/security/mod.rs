@@ -21,7 +21,6 @@ mod judge;
 mod rights;
 mod sddl_parse;
 mod sddl_print;
-mod sha1;
 mod sid;
 
 #[cfg(test)]

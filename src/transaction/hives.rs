@@ -3,8 +3,9 @@
 
 use coldmend_hives::{Commit, CommitError, DiskState, FileTime, Hive, LogStorages, RecoveryCommit, Storage};
 
-use crate::error::{Context, Failure, Kind as FailureKind, Result};
+use crate::error::{Failure, Kind as FailureKind, Result};
 use crate::evidence::{log_regime, LoadedHive, Registry};
+use crate::hivefile::HiveStorages;
 use crate::plan::{Change, HiveName, Plan, RegValue};
 use crate::volume::{VolPath, Volume};
 
@@ -106,37 +107,6 @@ fn unexpected(change: &Change, found: &str, expected: &str) -> Failure {
     .hint("The volume has changed since the plan was made. Run diagnose and repair again.")
 }
 
-/// The storages of a hive and its logs, open for writing.
-struct Open<'v> {
-    primary: Box<dyn Storage + 'v>,
-    logs: [Option<Box<dyn Storage + 'v>>; 3],
-}
-
-impl<'v> Open<'v> {
-    fn new(volume: &'v dyn Volume, hive: &PreparedHive) -> Result<Self> {
-        let doing = || format!("opening {} for writing", hive.path.display_escaped());
-        let primary = volume.open_storage(&hive.path).doing(doing)?;
-        let mut logs = [None, None, None];
-        for (storage, path) in logs.iter_mut().zip(&hive.log_paths) {
-            if let Some(path) = path {
-                *storage = Some(volume.open_storage(path).doing(doing)?);
-            }
-        }
-        Ok(Open { primary, logs })
-    }
-
-    fn parts(&mut self) -> (&mut dyn Storage, LogStorages<'_>) {
-        let [log, log1, log2] = &mut self.logs;
-        fn part<'b, 'v>(log: &'b mut Option<Box<dyn Storage + 'v>>) -> Option<&'b mut dyn Storage> {
-            match log {
-                Some(storage) => Some(&mut **storage),
-                None => None,
-            }
-        }
-        (&mut *self.primary, LogStorages { log: part(log), log1: part(log1), log2: part(log2) })
-    }
-}
-
 /// Writes the new contents by Windows' own protocol, after the recovered hive where the file was dirty.
 pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
     write(volume, hive, |primary, logs| {
@@ -184,7 +154,7 @@ fn write(
     hive: &PreparedHive,
     step: impl FnOnce(&mut dyn Storage, &mut LogStorages<'_>) -> Result<(), CommitError>,
 ) -> Result<()> {
-    let mut open = Open::new(volume, hive)?;
+    let mut open = HiveStorages::open(volume, &hive.path, &hive.log_paths)?;
     let (primary, mut logs) = open.parts();
     step(primary, &mut logs).map_err(|e| write_failure(hive, e))
 }
