@@ -1,7 +1,7 @@
 //! A set of small numbers, one bit each: cells by offset / 8.
 
 /// A fixed-size set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BitSet {
     words: Vec<u64>,
 }
@@ -23,6 +23,60 @@ impl BitSet {
 
     pub(crate) fn contains(&self, at: usize) -> bool {
         self.words.get(at / 64).is_some_and(|w| w & (1u64 << (at & 63)) != 0)
+    }
+
+    /// Takes a number out; `false` when it was not there.
+    pub(crate) fn remove(&mut self, at: usize) -> bool {
+        let Some(word) = self.words.get_mut(at / 64) else { return false };
+        let bit = 1u64 << (at & 63);
+        let there = *word & bit != 0;
+        *word &= !bit;
+        there
+    }
+
+    /// Makes room for `0..size`, if there is less.
+    pub(crate) fn grow(&mut self, size: usize) {
+        let words = size.div_ceil(64);
+        if self.words.len() < words {
+            self.words.resize(words, 0);
+        }
+    }
+
+    /// Adds the numbers of another set; `false` when one of them was there already.
+    pub(crate) fn merge(&mut self, other: &BitSet) -> bool {
+        let mut apart = true;
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            apart &= *word & more == 0;
+            *word |= more;
+        }
+        apart
+    }
+
+    /// Whether every number of this set is in `other`.
+    pub(crate) fn is_within(&self, other: &BitSet) -> bool {
+        self.words.iter().zip(&other.words).all(|(a, b)| a & !b == 0)
+    }
+
+    /// The first number in a range that is in this set, not in `other`, and fits. The range starts and ends at multiples of 64.
+    pub(crate) fn first_without(
+        &self,
+        other: &BitSet,
+        range: std::ops::Range<usize>,
+        mut fits: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        let words = range.start / 64..range.end / 64;
+        let (own, others) = (self.words.get(words.clone())?, other.words.get(words.clone())?);
+        for ((number, a), b) in words.zip(own).zip(others) {
+            let mut left = a & !b;
+            while left != 0 {
+                let at = number.saturating_mul(64).saturating_add(left.trailing_zeros() as usize);
+                if fits(at) {
+                    return Some(at);
+                }
+                left &= left.wrapping_sub(1);
+            }
+        }
+        None
     }
 
     /// How many numbers are in this set and not in `other`, and the smallest of them.

@@ -87,7 +87,7 @@ impl Hive {
         bytes.extend_from_slice(&LENGTH.saturating_sub(BIN_HEADER).to_le_bytes());
         bytes.resize(BASE_BLOCK.saturating_mul(2), 0);
 
-        let mut hive = Self { image: Image::new(bytes), cells: None };
+        let mut hive = Self { image: Image::new(bytes), cells: None, trust: None };
         let mut root_node = new_key_node(&name, compressed, NIL, NIL, now.0);
         let flags = flag::ROOT | flag::NO_DELETE | if compressed { flag::COMPRESSED } else { 0 };
         if let Some(slot) = root_node.get_mut(key_node::field::FLAGS..key_node::field::TIMESTAMP) {

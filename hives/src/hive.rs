@@ -2,6 +2,7 @@
 
 use crate::allocator::CellIndex;
 use crate::base_block::{field, BaseBlock, FileType, BASE_BLOCK};
+use crate::check::Trust;
 use crate::bytes::{index, u32_at};
 use crate::error::HiveError;
 use crate::fault::{Effect, Fault, Rule};
@@ -21,6 +22,8 @@ pub struct Hive {
     pub(crate) image: Image,
     /// Free cells by place and size; made at the first edit that needs one.
     pub(crate) cells: Option<CellIndex>,
+    /// What the last whole check found out, and what was touched since; `None` without one.
+    pub(crate) trust: Option<Trust>,
 }
 
 impl Hive {
@@ -47,7 +50,7 @@ impl Hive {
         if let Some(fault) = base_block_faults(&base, image.bytes().len()).into_iter().next() {
             return Err(HiveError::Damaged(fault));
         }
-        let hive = Self { image, cells: None };
+        let hive = Self { image, cells: None, trust: None };
         hive.check_bin_headers()?;
         Ok(hive)
     }

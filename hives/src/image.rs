@@ -104,6 +104,11 @@ impl Image {
         self.bytes.truncate(journal.len);
     }
 
+    /// Whether a page was written to, and its original bytes kept.
+    pub(crate) fn is_preserved(&self, page: usize) -> bool {
+        self.originals.contains_key(&page)
+    }
+
     /// The bytes as found of a page, now. Empty for a page that lies past the original end.
     pub(crate) fn original_page(&self, page: usize) -> &[u8] {
         if let Some(bytes) = self.originals.get(&page) {

@@ -148,6 +148,20 @@ impl<'h> View<'h> {
         Ok((value, name))
     }
 
+    /// The cells that a value's data takes, added to `cells`.
+    pub(crate) fn data_cells(&self, value: &KeyValue, cells: &mut Vec<u32>) -> Result<(), HiveError> {
+        match value.storage(self.minor) {
+            DataStorage::Empty | DataStorage::Inline => {}
+            DataStorage::Cell => cells.push(value.data),
+            DataStorage::Big => {
+                let (header, segments) = self.big_data(value.data)?;
+                cells.extend([value.data, header.list]);
+                cells.extend(segments);
+            }
+        }
+        Ok(())
+    }
+
     /// The data of the value at `offset`.
     pub(crate) fn value_data(&self, offset: u32, value: &KeyValue) -> Result<Cow<'h, [u8]>, HiveError> {
         let length = index(value.length());

@@ -18,6 +18,7 @@ impl Checker<'_> {
                 Ok(size) => {
                     let end = at.saturating_add(size);
                     self.cells(at, end);
+                    self.bins.push(at);
                     at = end;
                     self.report.stats.bins = self.report.stats.bins.saturating_add(1);
                 }
@@ -45,7 +46,9 @@ impl Checker<'_> {
                 break;
             }
             if raw < 0 {
-                self.starts.insert(index(cell / 8));
+                if let Some(starts) = &mut self.starts {
+                    starts.insert(index(cell / 8));
+                }
                 allocated = allocated.saturating_add(1);
             } else {
                 free = free.saturating_add(1);

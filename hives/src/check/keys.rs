@@ -7,30 +7,41 @@ use crate::name::Name;
 use crate::view::NIL;
 
 /// A key whose subkeys are still to be looked at.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Pending {
     pub(super) cell: u32,
-    pub(super) node: KeyNode,
-    pub(super) depth: usize,
+    pub(super) subkeys: u32,
+    pub(super) subkey_list: u32,
+    pub(super) max_name: u16,
+    /// Keys above it.
+    pub(super) depth: u16,
+}
+
+impl Pending {
+    pub(super) fn new(cell: u32, node: &KeyNode, depth: u16) -> Self {
+        let (subkeys, subkey_list, max_name) = (node.subkeys, node.subkey_list, node.max_name);
+        Self { cell, subkeys, subkey_list, max_name, depth }
+    }
 }
 
 impl<'h> Checker<'h> {
     pub(super) fn keys(&mut self) {
-        let root = self.view.root;
         let mut stack: Vec<Pending> = Vec::new();
-        if let Some((node, _)) = self.key(root, None) {
-            if node.flags & flag::ROOT == 0 {
-                let finding =
-                    finding(Rule::V4, Effect::Tolerated, format!("flags {:#x}", node.flags), "the root flag 0x4");
-                self.report(root, field::FLAGS, root, finding);
-            }
-            stack.push(Pending { cell: root, node, depth: 0 });
-        }
+        stack.extend(self.root_key());
         while let Some(key) = stack.pop() {
-            self.report.stats.depth = self.report.stats.depth.max(key.depth as u64);
-            if key.node.subkeys > 0 {
-                self.subkeys(&key, &mut stack);
-            }
+            self.subkeys(&key, &mut stack);
         }
+    }
+
+    /// Looks at the root key; answers it if it has subkeys.
+    pub(super) fn root_key(&mut self) -> Option<Pending> {
+        let root = self.view.root;
+        let (node, _) = self.key(root, None)?;
+        if node.flags & flag::ROOT == 0 {
+            let finding = finding(Rule::V4, Effect::Tolerated, format!("flags {:#x}", node.flags), "the root flag 0x4");
+            self.report(root, field::FLAGS, root, finding);
+        }
+        (node.subkeys > 0).then(|| Pending::new(root, &node, 0))
     }
 
     /// Looks at a key and all it has but its subkeys. `parent`: the key in whose list it is; `None` for the root.
@@ -38,7 +49,12 @@ impl<'h> Checker<'h> {
         let drop = if parent.is_none() { Effect::RefuseHive } else { Effect::DropSubtree };
         let rule = if parent.is_none() { Rule::V4 } else { Rule::V5 };
         let owner = parent.unwrap_or(cell);
-        let payload = self.follow(cell, "a key", owner, drop)?;
+        // When only changes are checked, a key in a list is looked at for the list's sake, which does not explain changes of its own.
+        let followed = self.followed.take();
+        let changes_only = followed.is_some();
+        let payload = self.follow(cell, "a key", owner, drop);
+        self.followed = followed;
+        let payload = payload?;
         let Some(node) = KeyNode::parse(payload) else {
             let found = format!("{:02x?} in a cell of {} bytes", payload.get(..2).unwrap_or(&[]), payload.len());
             let expected = format!("signature \"nk\" and {KEY_HEADER} bytes");
@@ -64,6 +80,9 @@ impl<'h> Checker<'h> {
                 self.report(cell, field::PARENT, parent, finding(Rule::V5, drop, found, format!("{parent:#x}")));
             }
         }
+        if changes_only {
+            return Some((node, name));
+        }
         if node.volatile_subkeys > 0 {
             let stale = &mut self.report.stats.stale_volatile_counts;
             *stale = stale.saturating_add(1);
@@ -77,7 +96,7 @@ impl<'h> Checker<'h> {
         Some((node, name))
     }
 
-    fn class(&mut self, key: u32, node: &KeyNode) {
+    pub(super) fn class(&mut self, key: u32, node: &KeyNode) {
         if node.class == NIL || node.class_length == 0 {
             if node.class_length > 0 {
                 let found = format!("a class name of {} bytes without a cell", node.class_length);
@@ -100,7 +119,7 @@ impl<'h> Checker<'h> {
 
     /// Whether a key at that depth may have subkeys.
     pub(super) fn depth_allows(&mut self, key: &Pending) -> bool {
-        if key.depth < DEPTH_MAX {
+        if usize::from(key.depth) < DEPTH_MAX {
             return true;
         }
         let found = format!("subkeys below depth {}", key.depth);

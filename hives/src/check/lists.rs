@@ -22,7 +22,7 @@ impl<'h> Checker<'h> {
         if !self.depth_allows(key) {
             return;
         }
-        let list = key.node.subkey_list;
+        let list = key.subkey_list;
         let Some(payload) = self.follow(list, "a subkey list", key.cell, Effect::DropSubkeys) else { return };
         let mut progress = Progress::default();
         let before = stack.len();
@@ -53,13 +53,13 @@ impl<'h> Checker<'h> {
         if let Some(new) = stack.get_mut(before..) {
             new.reverse();
         }
-        if progress.children != u64::from(key.node.subkeys) {
-            let found = format!("a count of {} subkeys", key.node.subkeys);
+        if progress.children != u64::from(key.subkeys) {
+            let found = format!("a count of {} subkeys", key.subkeys);
             let expected = format!("{}, as in the list", progress.children);
             self.report(key.cell, field::SUBKEYS, key.cell, finding(Rule::V6, Effect::DropSubkeys, found, expected));
         }
-        if progress.longest.saturating_mul(2) > usize::from(key.node.max_name) {
-            let found = format!("a longest subkey name of {} bytes", key.node.max_name);
+        if progress.longest.saturating_mul(2) > usize::from(key.max_name) {
+            let found = format!("a longest subkey name of {} bytes", key.max_name);
             let expected = format!("{} at least", progress.longest.saturating_mul(2));
             self.report(key.cell, field::MAX_NAME, key.cell, finding(Rule::V5, Effect::Tolerated, found, expected));
         }
@@ -74,6 +74,10 @@ impl<'h> Checker<'h> {
         stack: &mut Vec<Pending>,
     ) {
         progress.children = progress.children.saturating_add(leaf.count as u64);
+        let below = key.depth.saturating_add(1);
+        if leaf.count > 0 {
+            self.report.stats.depth = self.report.stats.depth.max(u64::from(below));
+        }
         for (at, (child, hint)) in leaf.entries().enumerate() {
             let Some((node, name)) = self.key(child, Some(key.cell)) else { continue };
             let element = 4usize.saturating_add(at.saturating_mul(leaf.kind.element()));
@@ -86,10 +90,7 @@ impl<'h> Checker<'h> {
             progress.previous = Some(name);
             progress.longest = progress.longest.max(name.len());
             if node.subkeys > 0 {
-                stack.push(Pending { cell: child, node, depth: key.depth.saturating_add(1) });
-            } else {
-                let depth = (key.depth as u64).saturating_add(1);
-                self.report.stats.depth = self.report.stats.depth.max(depth);
+                stack.push(Pending::new(child, &node, below));
             }
         }
     }

@@ -11,8 +11,8 @@ use crate::security::{field, Security, SECURITY_HEADER};
 use crate::view::absolute;
 
 /// How many keys name each security cell. Neighbours mostly name the same: the run is counted before the map is asked.
-#[derive(Default)]
-pub(super) struct Users {
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Users {
     counts: HashMap<u32, u32>,
     run: Option<(u32, u32)>,
 }
@@ -28,22 +28,43 @@ impl Users {
         }
     }
 
-    fn end_run(&mut self) {
+    /// Counts what was put off.
+    pub(super) fn end_run(&mut self) {
         if let Some((cell, count)) = self.run.take() {
             let total = self.counts.entry(cell).or_default();
             *total = total.saturating_add(count);
         }
     }
+
+    /// Adds the counts of another worker; both have ended their runs.
+    pub(super) fn merge(&mut self, other: &Users) {
+        for (cell, count) in &other.counts {
+            let total = self.counts.entry(*cell).or_default();
+            *total = total.saturating_add(*count);
+        }
+    }
+
+    /// Takes one key away.
+    pub(super) fn remove(&mut self, cell: u32) {
+        if let Some(count) = self.counts.get_mut(&cell) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counts.remove(&cell);
+            }
+        }
+    }
 }
 
 impl Checker<'_> {
-    pub(super) fn security_ring(&mut self) {
+    /// Answers the cells of the ring.
+    pub(super) fn security_ring(&mut self) -> Vec<u32> {
+        let mut ring = Vec::new();
         self.users.end_run();
-        let mut users = std::mem::take(&mut self.users.counts);
+        let mut users = self.users.counts.clone();
         let reset = Effect::ResetSecurity;
         let root = self.view.root;
         let Some(start) = self.view.cell(root).and_then(|c| KeyNode::parse(c.payload)).map(|n| n.security) else {
-            return;
+            return ring;
         };
         let mut at = start;
         let mut previous = None;
@@ -69,6 +90,7 @@ impl Checker<'_> {
                 break;
             };
             self.report.stats.security_cells = self.report.stats.security_cells.saturating_add(1);
+            ring.push(at);
             let used = users.remove(&at).unwrap_or(0);
             if cell.references != used {
                 let found = format!("{} references", cell.references);
@@ -100,6 +122,7 @@ impl Checker<'_> {
             let found = format!("{count} keys whose security cell {cell:#x} is not in the ring");
             self.report_at(absolute(cell, 0), None, finding(Rule::V8, reset, found, "a cell of the ring"));
         }
+        ring
     }
 
     fn back_link(&mut self, cell: u32, found: u32, expected: u32) {

@@ -1,5 +1,6 @@
 //! Setting a key's class name.
 
+use crate::check::Part;
 use crate::error::HiveError;
 use crate::filetime::FileTime;
 use crate::hive::Hive;
@@ -31,6 +32,7 @@ impl Hive {
         }
         let fits = bytes.len() <= old.len() && node.class_length > 0;
         self.edit(|hive| {
+            hive.note(key, Part::Node);
             if bytes.is_empty() {
                 hive.put_u32(key, field::CLASS, NIL)?;
                 hive.free(node.class)?;
@@ -46,6 +48,7 @@ impl Hive {
             hive.put(key, field::CLASS_LENGTH, &length.to_le_bytes())?;
             if key != hive.view().root {
                 let (parent, _) = hive.view().key_node(node.parent)?;
+                hive.note(node.parent, Part::Node);
                 hive.raise(node.parent, field::MAX_CLASS, parent.max_class, bytes.len())?;
             }
             hive.touch(key, now)

@@ -2,6 +2,7 @@
 
 use crate::bitset::BitSet;
 use crate::bytes::{index, u16_at};
+use crate::check::Part;
 use crate::error::HiveError;
 use crate::fault::{Effect, Rule};
 use crate::filetime::FileTime;
@@ -50,9 +51,11 @@ impl Hive {
     }
 
     fn add_key(&mut self, parent: u32, name: &str, now: FileTime) -> Result<u32, HiveError> {
+        self.note(parent, Part::Subkeys);
         let (node, _) = self.view().key_node(parent)?;
         let (bytes, compressed) = encode(name);
         let key = self.allocate(&new_key_node(&bytes, compressed, parent, node.security, now.0), 0)?;
+        self.note_made(key);
         self.add_security_reference(node.security)?;
         self.insert_child(parent, key, Name::new(&bytes, compressed))?;
         let longest = name.encode_utf16().count().saturating_mul(2);
@@ -85,6 +88,10 @@ impl Hive {
         self.edit(|hive| {
             let (node, name) = hive.view().key_node(cell)?;
             let upper: Vec<u16> = name.units().map(crate::upcase::upcase).collect();
+            hive.note(node.parent, Part::Subkeys);
+            for (key, _) in &keys {
+                hive.note(*key, Part::Gone);
+            }
             hive.remove_child(node.parent, cell, &upper)?;
             hive.touch(node.parent, now)?;
             for (key, node) in &keys {

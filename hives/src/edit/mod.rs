@@ -21,11 +21,13 @@ impl Hive {
     /// Runs an edit; takes back what it wrote when it fails.
     fn edit<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, HiveError>) -> Result<T, HiveError> {
         self.image.begin();
+        self.begin_notes();
         let result = work(self);
         if result.is_ok() {
             self.image.keep();
         } else {
             self.image.roll_back();
+            self.roll_back_notes();
             self.cells = None;
         }
         result

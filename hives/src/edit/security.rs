@@ -1,6 +1,7 @@
 //! Setting a key's security descriptor: cells are shared, counted and linked in a ring.
 
 use crate::bytes::as_u32;
+use crate::check::Part;
 use crate::descriptor;
 use crate::error::HiveError;
 use crate::fault::{Effect, Rule};
@@ -32,6 +33,7 @@ impl Hive {
         }
         let shared = self.find_descriptor(descriptor)?;
         self.edit(|hive| {
+            hive.note(key, Part::Node);
             let view = hive.view();
             let present = view.security(old)?;
             let room = view.payload(old)?.len().saturating_sub(SECURITY_HEADER);

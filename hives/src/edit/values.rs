@@ -2,6 +2,7 @@
 
 use crate::big_data::{new_big_data, segments_for, SEGMENT, SEGMENTS_MAX};
 use crate::bytes::{as_u32, index, u32_at};
+use crate::check::Part;
 use crate::error::HiveError;
 use crate::filetime::FileTime;
 use crate::hive::Hive;
@@ -54,6 +55,7 @@ impl Hive {
             }
         }
         self.edit(|hive| {
+            hive.note(cell, Part::Values);
             match found {
                 Some(found) => hive.replace_data(&found, data_type, data)?,
                 None => hive.add_value(cell, name, data_type, data)?,
@@ -74,6 +76,7 @@ impl Hive {
             return Err(HiveError::ValueNotFound { key: key.into(), name: name.into() });
         };
         self.edit(|hive| {
+            hive.note(cell, Part::Values);
             let (node, _) = hive.view().key_node(cell)?;
             let left = node.values.saturating_sub(1);
             hive.put_u32(cell, key_node::field::VALUES, left)?;
@@ -114,6 +117,7 @@ impl Hive {
             return Ok(());
         }
         self.edit(|hive| {
+            hive.note(cell, Part::Values);
             let (node, _) = hive.view().key_node(cell)?;
             if bytes.len() <= room {
                 hive.put(found.cell, 0, &new)?;
