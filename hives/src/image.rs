@@ -1,7 +1,7 @@
 //! The file in memory, with the original bytes of every 4 KiB page that was changed.
 //!
 //! That is all a commit needs to know what to write and what was there before, and costs memory by what
-//! changes. Edits run between [`Image::begin`] and [`Image::keep`]: one that fails half-way is taken back.
+//! changes. Of the pages that a recovery overwrites only sums are kept: their old bytes are never written again. Edits run between [`Image::begin`] and [`Image::keep`]: one that fails half-way is taken back.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,43 @@ use crate::error::HiveError;
 /// Size of a page, in bytes: the unit of Windows' dirty tracking, of HvLE entries and of bins.
 pub(crate) const PAGE: usize = 4096;
 
+/// Sectors of a page: what a disk writes whole or not at all.
+pub(crate) const SECTORS: usize = 8;
+/// Size of a sector, in bytes.
+pub(crate) const SECTOR: usize = 512;
+
+/// A sum for each sector of a page, zeros past the end of the file included.
+pub(crate) type Sums = [u64; SECTORS];
+
+/// A sum that tells a sector from another one: for noticing that somebody changed a file, not against forgery.
+pub(crate) fn sector_sum(sector: &[u8]) -> u64 {
+    let words = sector.chunks_exact(8).filter_map(|word| word.first_chunk::<8>().copied().map(u64::from_le_bytes));
+    words.fold(0x9E37_79B9_7F4A_7C15, |sum, word| (sum ^ word).wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(29))
+}
+
+/// The sums of a page, which may be cut off by the end of the file.
+pub(crate) fn page_sums(page: &[u8]) -> Sums {
+    let mut sums = [sector_sum(&[0; SECTOR]); SECTORS];
+    for (sum, sector) in sums.iter_mut().zip(page.chunks(SECTOR)) {
+        if sector.len() == SECTOR {
+            *sum = sector_sum(sector);
+        } else {
+            let mut whole = [0; SECTOR];
+            whole.iter_mut().zip(sector).for_each(|(to, from)| *to = *from);
+            *sum = sector_sum(&whole);
+        }
+    }
+    sums
+}
+
 /// A file image that remembers what it was.
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     bytes: Vec<u8>,
     /// Page number -> its bytes as found (shorter than a page only at the end of the file).
     originals: BTreeMap<usize, Vec<u8>>,
+    /// While a recovery runs: page number -> sums of its bytes as found, in the place of those.
+    sums: Option<BTreeMap<usize, Sums>>,
     original_len: usize,
     journal: Option<Journal>,
 }
@@ -30,7 +61,12 @@ struct Journal {
 impl Image {
     pub(crate) fn new(bytes: Vec<u8>) -> Self {
         let original_len = bytes.len();
-        Self { bytes, originals: BTreeMap::new(), original_len, journal: None }
+        Self { bytes, originals: BTreeMap::new(), sums: None, original_len, journal: None }
+    }
+
+    /// An image that keeps sums only, until [`Image::recovered`].
+    pub(crate) fn recovering(bytes: Vec<u8>) -> Self {
+        Self { sums: Some(BTreeMap::new()), ..Self::new(bytes) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -66,12 +102,18 @@ impl Image {
 
     fn preserve(&mut self, page: usize) {
         let start = page.saturating_mul(PAGE);
-        if start >= self.original_len || self.originals.contains_key(&page) {
+        if start >= self.original_len {
             return;
         }
         let end = start.saturating_add(PAGE).min(self.original_len);
-        if let Some(bytes) = self.bytes.get(start..end) {
-            self.originals.insert(page, bytes.to_vec());
+        let Some(bytes) = self.bytes.get(start..end) else { return };
+        match &mut self.sums {
+            Some(sums) => {
+                sums.entry(page).or_insert_with(|| page_sums(bytes));
+            }
+            None => {
+                self.originals.entry(page).or_insert_with(|| bytes.to_vec());
+            }
         }
     }
 
@@ -142,10 +184,16 @@ impl Image {
     }
 
     /// Forgets the past: the present bytes are the original ones now.
-    pub(crate) fn rebase(&mut self) -> BTreeMap<usize, Vec<u8>> {
+    pub(crate) fn rebase(&mut self) {
         self.journal = None;
         self.original_len = self.bytes.len();
-        std::mem::take(&mut self.originals)
+        self.originals.clear();
+    }
+
+    /// Ends a recovery: the present bytes are the original ones now. Answers the sums of the pages that it wrote to.
+    pub(crate) fn recovered(&mut self) -> BTreeMap<usize, Sums> {
+        self.rebase();
+        self.sums.take().unwrap_or_default()
     }
 }
 
@@ -165,6 +213,23 @@ mod tests {
         assert_eq!(image.changed_pages(), [0]);
         assert_eq!(image.original_page(0), &[7; PAGE][..]);
         assert_eq!(image.original_page(3), &[] as &[u8]);
+    }
+
+    #[test]
+    fn a_recovery_keeps_sums() {
+        let mut image = Image::recovering(vec![7; PAGE + 700]);
+        image.grow(3 * PAGE);
+        image.write(PAGE + 600, &[1]).unwrap();
+        image.write(PAGE + 600, &[2]).unwrap();
+        let mut cut = vec![7; 700];
+        let sums = image.recovered();
+        assert_eq!(sums.len(), 1);
+        assert_eq!(sums[&1], page_sums(&cut));
+        cut.resize(PAGE, 0);
+        assert_eq!(sums[&1], page_sums(&cut));
+        cut[PAGE - 1] = 1;
+        assert_ne!(sums[&1], page_sums(&cut));
+        assert!(image.changed_pages().is_empty());
     }
 
     #[test]

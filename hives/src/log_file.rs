@@ -3,7 +3,7 @@
 use crate::base_block::{BaseBlock, FileType, HEADER};
 use crate::bytes::slice;
 use crate::log_dirt::DIRT;
-use crate::log_hvle::{entries, HVLE};
+use crate::log_hvle::{entries, Entry, HVLE};
 
 /// The logs beside a hive, as bytes; `None` where there is no such file. Files of zero bytes are normal.
 ///
@@ -58,17 +58,11 @@ impl LogFiles {
         LogSlot::ALL.iter().filter_map(|&s| self.get(s)).fold(0usize, |sum, l| sum.saturating_add(l.len()))
     }
 
-    /// The logs as they are after a commit or recovery: the first sector zero, so that nothing reads them.
-    #[must_use]
-    pub fn neutralised(&self) -> Self {
-        let zero = |log: &Option<Vec<u8>>| {
-            log.clone().map(|mut bytes| {
-                let end = bytes.len().min(HEADER);
-                bytes.iter_mut().take(end).for_each(|b| *b = 0);
-                bytes
-            })
-        };
-        Self { log: zero(&self.log), log1: zero(&self.log1), log2: zero(&self.log2) }
+    /// Makes the logs what a commit or a recovery leaves: the first sector zero, so that nothing reads them.
+    pub fn neutralise(&mut self) {
+        for log in [&mut self.log, &mut self.log1, &mut self.log2].into_iter().flatten() {
+            log.iter_mut().take(HEADER).for_each(|byte| *byte = 0);
+        }
     }
 }
 
@@ -98,6 +92,17 @@ pub struct LogInfo {
 
 /// Looks at a log file.
 pub fn inspect_log(bytes: &[u8]) -> LogInfo {
+    read_log(bytes).0
+}
+
+/// Looks at a log file; answers its valid entries, too (HvLE).
+pub(crate) fn read_log(bytes: &[u8]) -> (LogInfo, Vec<Entry<'_>>) {
+    let mut found = Vec::new();
+    let info = inspect(bytes, &mut found);
+    (info, found)
+}
+
+fn inspect<'l>(bytes: &'l [u8], found: &mut Vec<Entry<'l>>) -> LogInfo {
     let mut info = LogInfo { format: None, problem: None, sequence: None, entries: 0, last_sequence: None };
     let header = match valid_header(bytes) {
         Ok(header) => header,
@@ -115,6 +120,7 @@ pub fn inspect_log(bytes: &[u8]) -> LogInfo {
             for entry in entries(bytes, header.primary_sequence) {
                 info.entries = info.entries.saturating_add(1);
                 info.last_sequence = Some(entry.sequence);
+                found.push(entry);
             }
             if info.entries == 0 {
                 info.problem = Some("no valid entry".into());

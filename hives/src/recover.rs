@@ -12,10 +12,10 @@ use crate::bytes::{array, index, u32_at, u64_at};
 use crate::error::HiveError;
 use crate::fault::{Effect, Fault, Rule};
 use crate::hive::{Hive, LENGTH_MAX};
-use crate::image::Image;
+use crate::image::{Image, Sums};
 use crate::log_dirt::sectors;
-use crate::log_file::{highest_sequence, inspect_log, LogFiles, LogFormat, LogInfo, LogSlot};
-use crate::log_hvle::entries;
+use crate::log_file::{highest_sequence, read_log, LogFiles, LogFormat, LogInfo, LogSlot};
+use crate::log_hvle::Entry;
 
 /// Where a bin's header has the time stamp (only the first bin's counts).
 pub(crate) const BIN_TIMESTAMP: usize = 20;
@@ -27,9 +27,11 @@ pub struct Recovered {
     pub hive: Hive,
     /// What was done.
     pub report: RecoveryReport,
-    /// Pages that the recovery changed, as they were.
-    pub(crate) before: BTreeMap<usize, Vec<u8>>,
+    /// The base block as it was.
+    pub(crate) before: [u8; HEADER],
     pub(crate) before_len: usize,
+    /// Sums of the pages that the recovery wrote to, as they were.
+    pub(crate) sums: BTreeMap<usize, Sums>,
     /// Highest sequence number in the logs.
     pub(crate) highest: u32,
 }
@@ -91,6 +93,12 @@ impl Hive {
 struct Work<'l> {
     image: Image,
     logs: &'l LogFiles,
+    /// The base block as found.
+    before: [u8; HEADER],
+    /// The valid entries of each log in the report (HvLE).
+    entries: Vec<Vec<Entry<'l>>>,
+    /// Highest sequence number in the logs.
+    highest: u32,
     /// The hive's own base block, if it has the signature.
     base: Option<BaseBlock>,
     /// Sequence number of the recovered hive.
@@ -112,13 +120,24 @@ impl<'l> Work<'l> {
                 path: None,
             }));
         }
-        let found = LogSlot::ALL.iter().filter_map(|&slot| Some((slot, inspect_log(logs.get(slot)?)))).collect();
         let base = BaseBlock::parse(&bytes);
+        let before = array(&bytes, 0).unwrap_or([0; HEADER]);
         let limit = bytes.len().saturating_add(logs.total());
+        let mut found = Vec::new();
+        let mut entries = Vec::new();
+        let mut highest = 0;
+        for (slot, log) in read_logs(logs) {
+            found.push((slot, log.info));
+            entries.push(log.entries);
+            highest = highest.max(log.highest);
+        }
         Ok(Self {
+            before,
+            entries,
+            highest,
             sequence: base.as_ref().map_or(0, |b| b.secondary_sequence),
             base,
-            image: Image::new(bytes),
+            image: Image::recovering(bytes),
             logs,
             report: RecoveryReport {
                 was_clean: false,
@@ -136,36 +155,46 @@ impl<'l> Work<'l> {
         self.base.as_ref().is_some_and(BaseBlock::checksum_valid)
     }
 
-    fn usable(&self, format: LogFormat) -> Vec<(LogSlot, u32, &'l [u8])> {
-        let usable = self.report.logs.iter().filter(|(_, info)| info.format == Some(format) && info.problem.is_none());
-        usable.filter_map(|(slot, info)| Some((*slot, info.sequence?, self.logs.get(*slot)?))).collect()
+    fn usable(&mut self, format: LogFormat) -> Vec<Usable<'l>> {
+        let logs = self.report.logs.iter().zip(&mut self.entries);
+        let usable = logs.filter(|((_, info), _)| info.format == Some(format) && info.problem.is_none());
+        let take = |((slot, info), entries): (&(LogSlot, LogInfo), &mut Vec<Entry<'l>>)| {
+            let (sequence, bytes) = (info.sequence?, self.logs.get(*slot)?);
+            Some(Usable { slot: *slot, sequence, bytes, entries: std::mem::take(entries) })
+        };
+        usable.filter_map(take).collect()
     }
 
     /// HvLE. Answers whether anything was applied.
     fn replay_new(&mut self) -> bool {
         let mut logs = self.usable(LogFormat::HvLE);
         // `.LOG` is the log of Windows before 6.0, which did not know this format: one there belongs to something else.
-        logs.retain(|(slot, ..)| *slot != LogSlot::Log);
-        logs.sort_by(|a, b| if is_before(a.1, b.1) { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater });
+        logs.retain(|log| log.slot != LogSlot::Log);
+        // There are two at most, and sequence numbers wrap.
+        if let [first, second] = logs.as_mut_slice() {
+            if is_before(second.sequence, first.sequence) {
+                std::mem::swap(first, second);
+            }
+        }
         let mut next = None;
         if self.base_valid() {
             let start = self.sequence;
-            logs.retain(|&(_, sequence, _)| !is_before(sequence, start));
+            logs.retain(|log| !is_before(log.sequence, start));
         } else {
             // Only the newer one; its header becomes the base block.
             let Some(newer) = logs.pop() else { return false };
-            if !self.take_base_block(newer.2) {
+            if !self.take_base_block(newer.bytes) {
                 return false;
             }
             logs = vec![newer];
         }
-        for (slot, sequence, log) in logs {
-            if next.is_some_and(|next| next != sequence) {
+        for log in logs {
+            if next.is_some_and(|next| next != log.sequence) {
                 break;
             }
             let mut applied = 0usize;
-            for entry in entries(log, sequence) {
-                if !self.apply_entry(&entry) {
+            for entry in &log.entries {
+                if !self.apply_entry(entry) {
                     break;
                 }
                 applied = applied.saturating_add(1);
@@ -174,7 +203,7 @@ impl<'l> Work<'l> {
             if applied == 0 {
                 break;
             }
-            self.report.applied.push((slot, LogFormat::HvLE, applied));
+            self.report.applied.push((log.slot, LogFormat::HvLE, applied));
         }
         match next {
             Some(sequence) => {
@@ -185,7 +214,7 @@ impl<'l> Work<'l> {
         }
     }
 
-    fn apply_entry(&mut self, entry: &crate::log_hvle::Entry<'_>) -> bool {
+    fn apply_entry(&mut self, entry: &Entry<'_>) -> bool {
         let pages: Option<Vec<(u32, &[u8])>> = entry.pages().collect();
         let Some(pages) = pages else { return false };
         if !self.set_length(entry.length) {
@@ -203,7 +232,7 @@ impl<'l> Work<'l> {
 
     /// DIRT. Answers whether a log was applied.
     fn replay_old(&mut self) -> bool {
-        for (slot, _, log) in self.usable(LogFormat::Dirt) {
+        for Usable { slot, bytes: log, .. } in self.usable(LogFormat::Dirt) {
             let (Some(stamp), Some(length)) = (u64_at(log, field::TIMESTAMP), u32_at(log, field::LENGTH)) else {
                 continue;
             };
@@ -258,11 +287,10 @@ impl<'l> Work<'l> {
         }
         // Looks at base block and bins, without a second copy of the file.
         let before_len = self.image.original_len();
-        let before = self.image.rebase();
+        let sums = self.image.recovered();
         let hive = Hive::from_image(self.image)?;
-        let highest = highest_of(self.logs);
         self.report.sequence = hive.base_block().primary_sequence;
-        Ok(Recovered { hive, report: self.report, before, before_len, highest })
+        Ok(Recovered { hive, report: self.report, before: self.before, before_len, sums, highest: self.highest })
     }
 
     fn reasons(&self) -> String {
@@ -287,6 +315,49 @@ impl<'l> Work<'l> {
         };
         self.report.logs.iter().map(describe).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// A log that can be applied, as far as it alone tells.
+struct Usable<'l> {
+    slot: LogSlot,
+    /// Of its header.
+    sequence: u32,
+    bytes: &'l [u8],
+    /// Its valid entries (HvLE).
+    entries: Vec<Entry<'l>>,
+}
+
+/// What is in a log.
+struct Contents<'l> {
+    info: LogInfo,
+    entries: Vec<Entry<'l>>,
+    /// Its highest sequence number, old entries included.
+    highest: u32,
+}
+
+/// Above this many bytes in all logs, reading them (which takes hashes of everything) is shared among threads.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+fn read_logs(logs: &LogFiles) -> Vec<(LogSlot, Contents<'_>)> {
+    fn contents(bytes: &[u8]) -> Contents<'_> {
+        let (info, entries) = read_log(bytes);
+        Contents { info, entries, highest: highest_sequence(bytes).unwrap_or(0) }
+    }
+    let there = LogSlot::ALL.iter().filter_map(|&slot| Some((slot, logs.get(slot)?)));
+    if logs.total() < WORTH_A_THREAD {
+        return there.map(|(slot, bytes)| (slot, contents(bytes))).collect();
+    }
+    std::thread::scope(|scope| {
+        let started: Vec<_> = there
+            .map(|(slot, bytes)| (slot, bytes, std::thread::Builder::new().spawn_scoped(scope, || contents(bytes))))
+            .collect();
+        let done = started.into_iter().map(|(slot, bytes, thread)| {
+            // Without another thread this one does it.
+            let found = thread.ok().and_then(|thread| thread.join().ok());
+            (slot, found.unwrap_or_else(|| contents(bytes)))
+        });
+        done.collect()
+    })
 }
 
 /// Whether `a` comes before `b`; sequence numbers wrap.

@@ -371,8 +371,7 @@ fn a_recovery_cut_anywhere_can_be_done_again() {
                 start.primary[508] ^= 0x55;
             }
             let prepare = |files: &Files| {
-                RecoveryCommit::prepare(Hive::recover(files.primary.clone(), &files.logs).unwrap(), &files.logs)
-                    .unwrap()
+                RecoveryCommit::prepare(Hive::recover(files.primary.clone(), &files.logs).unwrap()).unwrap()
             };
             let recovery = prepare(&start);
             assert!(tree(recovery.hive()) == new);

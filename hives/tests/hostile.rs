@@ -178,7 +178,7 @@ fn mutated_logs_never_panic() {
         }
         if let Ok(result) = Hive::recover(hive, &logs) {
             recovered += 1;
-            let _ = RecoveryCommit::prepare(result, &logs);
+            let _ = RecoveryCommit::prepare(result);
         }
     }
     println!("{} mutated logs: {recovered} applied", inputs() / 4);

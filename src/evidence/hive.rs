@@ -134,11 +134,11 @@ pub fn open_image(
         })?,
     };
     let mut recovered = recovered;
-    let mut faults = recovered.hive.check().faults;
+    let mut faults = recovered.hive.verify().faults;
     if let (false, Some(bytes)) = (faults.is_empty() || recovered.report.was_clean, unreplayed) {
         // The logs make it worse: without them it may be sound.
         recovered = Hive::recover_without_logs(bytes, &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?;
-        faults = recovered.hive.check().faults;
+        faults = recovered.hive.verify().faults;
     }
     if let Some(fault) = faults.first() {
         let after = if recovered.report.was_clean { "" } else { ", after its logs were replayed in memory," };
@@ -152,9 +152,10 @@ pub fn open_image(
         return Ok((recovered.hive, logs, None));
     }
     let how = describe_recovery(&recovered.report);
-    let commit = RecoveryCommit::prepare(recovered, &logs).map_err(|e| unreadable(e, "recovering the hive"))?;
+    let commit = RecoveryCommit::prepare(recovered).map_err(|e| unreadable(e, "recovering the hive"))?;
     let hive = commit.hive().clone();
-    let logs = commit.logs_after().clone();
+    let mut logs = logs;
+    logs.neutralise();
     Ok((hive, logs, Some(Recovery { how, commit })))
 }
 

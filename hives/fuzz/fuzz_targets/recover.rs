@@ -12,6 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
     let (log1, log2) = rest.split_at(length(4).min(rest.len()));
     let logs = LogFiles { log: Some(log1.to_vec()), log1: Some(log1.to_vec()), log2: Some(log2.to_vec()) };
     if let Ok(recovered) = Hive::recover(hive.to_vec(), &logs) {
-        let _ = RecoveryCommit::prepare(recovered, &logs);
+        let _ = RecoveryCommit::prepare(recovered);
     }
 });

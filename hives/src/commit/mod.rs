@@ -14,12 +14,13 @@ mod transaction;
 
 use crate::error::CommitError;
 use crate::hive::Hive;
+use crate::image::Image;
 use crate::log_file::{LogFormat, LogSlot};
 use crate::storage::Storage;
 
 pub use recovery::RecoveryCommit;
 pub use transaction::DiskState;
-use transaction::{Header, LogPlan, Transaction};
+use transaction::{Header, LogPlan, Past, Transaction};
 
 /// Which log the Windows that owns the hive reads. Logs that are there and valid decide about the format between the last two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,7 +109,7 @@ impl Commit {
     pub fn ranges(&self) -> Vec<(u64, usize)> {
         self.plan
             .as_ref()
-            .map_or(Vec::new(), |p| p.transaction.pages.iter().map(|c| (c.offset, c.after.len())).collect())
+            .map_or(Vec::new(), |p| p.transaction.ranges())
     }
 
     /// Writes the edit. Every step is flushed before the next; after a failed write nothing more is written.
@@ -118,8 +119,8 @@ impl Commit {
     /// After an error see where the file is with [`Commit::position`], and go on with [`Commit::finish`] or [`Commit::take_back`].
     pub fn execute(&self, primary: &mut dyn Storage, logs: &mut LogStorages<'_>) -> Result<CommitReport, CommitError> {
         let Some(plan) = &self.plan else { return Ok(CommitReport::default()) };
-        match plan.transaction.look(primary)? {
-            (DiskState::Before, _) => plan.forward(primary, logs),
+        match self.look(plan, primary)? {
+            (DiskState::Before, _) => plan.forward(self.bytes(), primary, logs),
             (_, offset) => Err(CommitError::Foreign { offset }),
         }
     }
@@ -130,7 +131,7 @@ impl Commit {
     /// [`CommitError::Io`] when it can't be read.
     pub fn position(&self, primary: &dyn Storage) -> Result<DiskState, CommitError> {
         match &self.plan {
-            Some(plan) => Ok(plan.transaction.look(primary)?.0),
+            Some(plan) => Ok(self.look(plan, primary)?.0),
             None => Ok(DiskState::After),
         }
     }
@@ -141,7 +142,7 @@ impl Commit {
     /// As [`Commit::execute`].
     pub fn finish(&self, primary: &mut dyn Storage, logs: &mut LogStorages<'_>) -> Result<CommitReport, CommitError> {
         let Some(plan) = &self.plan else { return Ok(CommitReport::default()) };
-        match plan.transaction.look(primary)? {
+        match self.look(plan, primary)? {
             (DiskState::Foreign, offset) => Err(CommitError::Foreign { offset }),
             (DiskState::After, _) => {
                 let mut report = plan.report();
@@ -151,10 +152,10 @@ impl Commit {
             (_, _) if plan.is_marked(primary)? => {
                 // The log that is armed stays as it is: from before or after, Windows can still finish either.
                 let mut report = plan.report();
-                plan.write_forward(primary, logs, &mut report)?;
+                plan.write_forward(self.bytes(), primary, logs, &mut report)?;
                 Ok(report)
             }
-            (_, _) => plan.forward(primary, logs),
+            (_, _) => plan.forward(self.bytes(), primary, logs),
         }
     }
 
@@ -169,20 +170,38 @@ impl Commit {
         logs: &mut LogStorages<'_>,
     ) -> Result<CommitReport, CommitError> {
         let Some(plan) = &self.plan else { return Ok(CommitReport::default()) };
-        match plan.transaction.look(primary)? {
+        match self.look(plan, primary)? {
             (DiskState::Foreign, offset) => Err(CommitError::Foreign { offset }),
             (DiskState::Before, _) => {
                 let mut report = plan.report();
                 plan.transaction.neutralise(logs, None, &mut report.bytes_written)?;
                 Ok(report)
             }
-            (_, _) if plan.transaction.header_is(primary, &plan.transaction.after)? => plan.backward(primary, logs),
+            (_, _) if plan.transaction.header_is(primary, &plan.transaction.after)? => {
+                plan.backward(&self.hive.image, primary, logs)
+            }
             (_, _) => {
                 let mut report = plan.report();
-                plan.write_back(primary, logs, &mut report)?;
+                plan.write_back(&self.hive.image, primary, logs, &mut report)?;
                 Ok(report)
             }
         }
+    }
+
+    /// The hive, to be edited further once the commit was executed: what it holds now are its original bytes. The next commit looks at
+    /// nothing but the next edits.
+    pub fn into_hive(self) -> Hive {
+        let mut hive = self.hive;
+        hive.image.rebase();
+        hive
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.hive.bytes()
+    }
+
+    fn look(&self, plan: &Plan, primary: &dyn Storage) -> Result<(DiskState, u64), CommitError> {
+        plan.transaction.look(primary, self.bytes(), Past::Bytes(&self.hive.image))
     }
 }
 
@@ -202,48 +221,60 @@ impl Plan {
     }
 
     /// The whole way from a hive that is clean and before.
-    fn forward(&self, primary: &mut dyn Storage, logs: &mut LogStorages<'_>) -> Result<CommitReport, CommitError> {
+    fn forward(
+        &self,
+        image: &[u8],
+        primary: &mut dyn Storage,
+        logs: &mut LogStorages<'_>,
+    ) -> Result<CommitReport, CommitError> {
         let mut report = self.report();
         let t = &self.transaction;
         t.grow(primary)?;
         report.log = t.arm(logs, self.redo.as_ref(), &mut report.bytes_written)?;
         t.write_header(primary, &self.marked, "marking the hive dirty", &mut report.bytes_written)?;
-        self.write_forward(primary, logs, &mut report)?;
+        self.write_forward(image, primary, logs, &mut report)?;
         Ok(report)
     }
 
     /// From a base block that says dirty.
     fn write_forward(
         &self,
+        image: &[u8],
         primary: &mut dyn Storage,
         logs: &mut LogStorages<'_>,
         report: &mut CommitReport,
     ) -> Result<(), CommitError> {
         let t = &self.transaction;
         t.grow(primary)?;
-        t.write_pages(primary, transaction::Side::After, &mut report.bytes_written)?;
+        t.write_pages(primary, image, &mut report.bytes_written)?;
         t.write_header(primary, &t.after, "marking the hive clean", &mut report.bytes_written)?;
         t.neutralise(logs, None, &mut report.bytes_written)
     }
 
     /// The whole way back from a hive that is clean and after: the same protocol with the sides exchanged.
-    fn backward(&self, primary: &mut dyn Storage, logs: &mut LogStorages<'_>) -> Result<CommitReport, CommitError> {
+    fn backward(
+        &self,
+        image: &Image,
+        primary: &mut dyn Storage,
+        logs: &mut LogStorages<'_>,
+    ) -> Result<CommitReport, CommitError> {
         let mut report = self.report();
         let t = &self.transaction;
         report.log = t.arm(logs, self.redo_back.as_ref(), &mut report.bytes_written)?;
         t.write_header(primary, &self.marked_back, "marking the hive dirty", &mut report.bytes_written)?;
-        self.write_back(primary, logs, &mut report)?;
+        self.write_back(image, primary, logs, &mut report)?;
         Ok(report)
     }
 
     fn write_back(
         &self,
+        image: &Image,
         primary: &mut dyn Storage,
         logs: &mut LogStorages<'_>,
         report: &mut CommitReport,
     ) -> Result<(), CommitError> {
         let t = &self.transaction;
-        t.write_pages(primary, transaction::Side::Before, &mut report.bytes_written)?;
+        t.write_old_pages(primary, image, &mut report.bytes_written)?;
         t.write_header(primary, &t.before, "marking the hive clean", &mut report.bytes_written)?;
         t.shrink(primary)?;
         t.neutralise(logs, None, &mut report.bytes_written)

@@ -1,17 +1,17 @@
 //! Preparing a commit: what is written where, with which sequence numbers.
 
 use crate::base_block::{self, field, HEADER};
-use crate::bytes::{array, as_u32, index, u64_at};
+use crate::bytes::{array, as_u32, u64_at};
 use crate::error::HiveError;
 use crate::filetime::FileTime;
 use crate::hive::Hive;
-use crate::image::PAGE;
+use crate::image::{Image, PAGE};
 use crate::log_dirt::encode_body;
 use crate::log_file::{valid_header, LogFiles, LogFormat, LogSlot};
 use crate::log_hvle::encode_entry;
 use crate::recover::{highest_of, BIN_TIMESTAMP};
 
-use super::transaction::{Change, Header, LogPlan, Side, Transaction};
+use super::transaction::{Header, LogPlan, Side, Transaction};
 use super::{Commit, LogRegime, Plan};
 
 /// How many sequence numbers a commit and its taking back use.
@@ -72,9 +72,11 @@ impl Commit {
         base_block::put(&mut recovered_back, field::LENGTH, before_length);
         base_block::seal(&mut recovered_back, back.wrapping_add(1), back.wrapping_add(1));
 
-        let pages = changes(&hive);
+        // The base block is written on its own.
+        let pages: Vec<usize> = hive.image.changed_pages().into_iter().filter(|&page| page != 0).collect();
         let redo = |side, number, length| {
-            choice.and_then(|(slot, format)| log_plan(slot, format, &after, number, length, &pages, side))
+            let runs = || runs(&hive.image, &pages, length, side);
+            choice.and_then(|(slot, format)| log_plan(slot, format, &after, number, length, &runs()?))
         };
         let (redo, redo_back) = (redo(Side::After, sequence, after_length), redo(Side::Before, back, before_length));
         let transaction = Transaction {
@@ -144,44 +146,25 @@ fn choose_log(logs: &LogFiles, regime: LogRegime) -> Option<(LogSlot, LogFormat)
     Some((slot, format))
 }
 
-/// The pages that change, but for the base block, which is written on its own.
-fn changes(hive: &Hive) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for page in hive.image.changed_pages() {
-        if page == 0 {
-            continue;
-        }
-        let start = page.saturating_mul(PAGE);
-        let end = start.saturating_add(PAGE).min(hive.bytes().len());
-        let after = hive.bytes().get(start..end).unwrap_or(&[]).to_vec();
-        let mut before = hive.image.original_page(page).to_vec();
-        before.resize(after.len(), 0);
-        changes.push(Change { offset: start as u64, before, after });
-    }
-    changes
-}
-
 fn log_plan(
     slot: LogSlot,
     format: LogFormat,
     base: &Header,
     sequence: u32,
     length: u32,
-    pages: &[Change],
-    side: Side,
+    runs: &[(u32, Vec<u8>)],
 ) -> Option<LogPlan> {
-    let runs = runs(pages, length, side)?;
     let mut header = *base;
     base_block::put(&mut header, field::LENGTH, length);
     let body = match format {
         LogFormat::HvLE => {
             base_block::put(&mut header, field::TYPE, 6);
             let flags = crate::bytes::u32_at(base, field::FLAGS)? & 1;
-            encode_entry(flags, sequence, length, &runs)?
+            encode_entry(flags, sequence, length, runs)?
         }
         LogFormat::Dirt => {
             base_block::put(&mut header, field::TYPE, 1);
-            encode_body(length, &runs)?
+            encode_body(length, runs)?
         }
     };
     base_block::seal(&mut header, sequence, sequence);
@@ -189,19 +172,28 @@ fn log_plan(
 }
 
 /// Neighbouring pages joined; offsets in the bins. Only what lies in the bins: slack behind them is not in a log.
-fn runs(pages: &[Change], length: u32, side: Side) -> Option<Vec<(u32, Vec<u8>)>> {
+fn runs(image: &Image, pages: &[usize], length: u32, side: Side) -> Option<Vec<(u32, Vec<u8>)>> {
     let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
-    for change in pages {
-        let offset = u32::try_from(change.offset.checked_sub(base_block::BASE_BLOCK as u64)?).ok()?;
+    for &page in pages {
+        let offset = u32::try_from(page.checked_sub(1)?.checked_mul(PAGE)?).ok()?;
         if offset >= length {
             continue;
         }
-        let bytes = if side == Side::Before { &change.before } else { &change.after };
+        let bytes = match side {
+            Side::Before => image.original_page(page),
+            Side::After => {
+                let start = page.checked_mul(PAGE)?;
+                image.bytes().get(start..start.checked_add(PAGE)?.min(image.bytes().len()))?
+            }
+        };
         match runs.last_mut() {
             Some((start, run)) if start.checked_add(as_u32(run.len())) == Some(offset) => run.extend_from_slice(bytes),
-            _ => runs.push((offset, bytes.clone())),
+            _ => runs.push((offset, bytes.to_vec())),
+        }
+        // Past the end of the shorter file it was zero.
+        if let Some((_, run)) = runs.last_mut() {
+            run.resize(run.len().checked_next_multiple_of(PAGE)?, 0);
         }
     }
-    // A page that is cut off by the end of the file can't be in the bins.
-    runs.iter().all(|(_, run)| index(as_u32(run.len())) % PAGE == 0).then_some(runs)
+    Some(runs)
 }

@@ -2,38 +2,40 @@
 //!
 //! The logs stay untouched until the hive is clean, so a cut at any moment leaves what was there: a dirty hive and its logs.
 
+use std::collections::BTreeMap;
+
 use crate::base_block;
 use crate::error::{CommitError, HiveError};
 use crate::hive::Hive;
-use crate::image::PAGE;
-use crate::log_file::LogFiles;
+use crate::image::{page_sums, Sums, PAGE};
 use crate::recover::Recovered;
 use crate::storage::Storage;
 
 use super::plan::{header_of, safe_sequence};
-use super::transaction::{Change, DiskState, Side, Transaction};
+use super::transaction::{DiskState, Past, Transaction};
 use super::{CommitReport, LogStorages};
 
 /// A recovered hive, ready to be written in place.
 #[derive(Debug, Clone)]
 pub struct RecoveryCommit {
     hive: Hive,
+    /// `None` when the hive was clean.
     transaction: Option<Transaction>,
+    /// Sums of the pages that the recovery wrote to, as they were.
+    sums: BTreeMap<usize, Sums>,
     sequence: u32,
-    logs_after: LogFiles,
 }
 
 impl RecoveryCommit {
     /// Prepares the writing of what [`Hive::recover`] made; writes nothing. The hive keeps the sequence number Windows would give it, unless an older log
-    /// entry has a higher one.
+    /// entry has a higher one. When it is done, the logs are what [`crate::LogFiles::neutralise`] makes of them.
     ///
     /// # Errors
     /// [`HiveError::CheckFailed`] when the recovered hive is not sound; [`HiveError::SequenceExhausted`].
-    pub fn prepare(recovered: Recovered, logs: &LogFiles) -> Result<Self, HiveError> {
-        let Recovered { mut hive, report, before: pages_before, before_len, highest } = recovered;
-        let logs_after = if report.was_clean { logs.clone() } else { logs.neutralised() };
+    pub fn prepare(recovered: Recovered) -> Result<Self, HiveError> {
+        let Recovered { mut hive, report, before, before_len, sums, highest } = recovered;
         if report.was_clean {
-            return Ok(Self { hive, transaction: None, sequence: report.sequence, logs_after });
+            return Ok(Self { hive, transaction: None, sums, sequence: report.sequence });
         }
         let mut sequence = report.sequence;
         if sequence <= highest {
@@ -42,36 +44,31 @@ impl RecoveryCommit {
         let mut after = header_of(hive.bytes())?;
         base_block::seal(&mut after, sequence, sequence);
         hive.image.write(0, &after)?;
-        hive.image.rebase();
-        let check = hive.check();
-        if !check.is_sound() {
-            return Err(HiveError::CheckFailed(check.faults));
-        }
-        let before = header_of(pages_before.get(&0).map_or(hive.bytes(), Vec::as_slice))?;
-        let mut pages = Vec::new();
-        let grown = before_len / PAGE..hive.bytes().len().div_ceil(PAGE);
-        let mut numbers: Vec<usize> = pages_before.keys().copied().filter(|&p| p != 0).collect();
-        if hive.bytes().len() > before_len {
-            numbers.extend(grown.filter(|p| !pages_before.contains_key(p) && *p != 0));
-        }
-        for page in numbers {
-            let start = page.saturating_mul(PAGE);
-            let end = start.saturating_add(PAGE).min(hive.bytes().len());
-            let bytes = hive.bytes().get(start..end).unwrap_or(&[]).to_vec();
-            let mut old = match pages_before.get(&page) {
-                Some(old) => old.clone(),
-                // Not written by the replay: what the file has of it stays.
-                None => bytes.get(..before_len.saturating_sub(start).min(bytes.len())).unwrap_or(&[]).to_vec(),
-            };
-            old.resize(bytes.len(), 0);
-            if old != bytes {
-                pages.push(Change { offset: start as u64, before: old, after: bytes });
+        if !hive.changes_are_sound() {
+            let check = hive.verify();
+            if !check.is_sound() {
+                return Err(HiveError::CheckFailed(check.faults));
             }
         }
-        let after_len = hive.bytes().len() as u64;
-        let transaction =
-            Transaction { before, after, before_len: before_len as u64, after_len, pages, between: Vec::new() };
-        Ok(Self { hive, transaction: Some(transaction), sequence, logs_after })
+        hive.image.rebase();
+        let page_now = |page: usize| {
+            let start = page.saturating_mul(PAGE);
+            hive.bytes().get(start..start.saturating_add(PAGE).min(hive.bytes().len())).unwrap_or(&[])
+        };
+        let differs = |&(&page, old): &(&usize, &Sums)| page != 0 && page_sums(page_now(page)) != *old;
+        let mut pages: Vec<usize> = sums.iter().filter(differs).map(|(&page, _)| page).collect();
+        // Pages that begin past the old end have no sums; one that the old end cuts has them if it was written to.
+        let new = before_len.div_ceil(PAGE)..hive.bytes().len().div_ceil(PAGE);
+        pages.extend(new.filter(|&page| page != 0));
+        let transaction = Transaction {
+            before,
+            after,
+            before_len: before_len as u64,
+            after_len: hive.bytes().len() as u64,
+            pages,
+            between: Vec::new(),
+        };
+        Ok(Self { hive, transaction: Some(transaction), sums, sequence })
     }
 
     /// The primary file as it will be.
@@ -86,12 +83,7 @@ impl RecoveryCommit {
 
     /// Absolute offset and length of what is written to the primary file besides the first 512 bytes, ascending.
     pub fn ranges(&self) -> Vec<(u64, usize)> {
-        self.transaction.as_ref().map_or(Vec::new(), |t| t.pages.iter().map(|c| (c.offset, c.after.len())).collect())
-    }
-
-    /// The logs as they are when this is done: for preparing the edit that follows.
-    pub fn logs_after(&self) -> &LogFiles {
-        &self.logs_after
+        self.transaction.as_ref().map_or(Vec::new(), Transaction::ranges)
     }
 
     /// The recovered hive, to be edited: the bytes of [`RecoveryCommit::after`] are its original ones.
@@ -111,12 +103,12 @@ impl RecoveryCommit {
     pub fn execute(&self, primary: &mut dyn Storage, logs: &mut LogStorages<'_>) -> Result<CommitReport, CommitError> {
         let Some(t) = &self.transaction else { return Ok(CommitReport::default()) };
         let mut report = CommitReport { log: None, pages: t.pages.len(), bytes_written: 0, sequence: self.sequence };
-        match t.look(primary)? {
+        match self.look(t, primary)? {
             (DiskState::Foreign, offset) => return Err(CommitError::Foreign { offset }),
             (DiskState::After, _) => {}
             _ => {
                 t.grow(primary)?;
-                t.write_pages(primary, Side::After, &mut report.bytes_written)?;
+                t.write_pages(primary, self.hive.bytes(), &mut report.bytes_written)?;
                 t.write_header(primary, &t.after, "marking the hive clean", &mut report.bytes_written)?;
             }
         }
@@ -138,8 +130,12 @@ impl RecoveryCommit {
     /// [`CommitError::Io`] when it can't be read.
     pub fn position(&self, primary: &dyn Storage) -> Result<DiskState, CommitError> {
         match &self.transaction {
-            Some(t) => Ok(t.look(primary)?.0),
+            Some(t) => Ok(self.look(t, primary)?.0),
             None => Ok(DiskState::After),
         }
+    }
+
+    fn look(&self, t: &Transaction, primary: &dyn Storage) -> Result<(DiskState, u64), CommitError> {
+        t.look(primary, self.hive.bytes(), Past::Sums(&self.sums))
     }
 }

@@ -1,7 +1,10 @@
 //! The writes of a commit, and where a file is between them.
 
+use std::collections::BTreeMap;
+
 use crate::base_block::HEADER;
 use crate::error::CommitError;
+use crate::image::{sector_sum, Image, Sums, PAGE, SECTOR};
 use crate::log_file::{LogFormat, LogSlot};
 use crate::storage::Storage;
 
@@ -9,6 +12,9 @@ use super::LogStorages;
 
 /// The part of a base block that is written, as one sector.
 pub(super) type Header = [u8; HEADER];
+
+/// Most bytes that are read or written at once.
+const CHUNK: usize = 1 << 20;
 
 /// Where a primary file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,13 +36,36 @@ pub(super) enum Side {
     After,
 }
 
-/// One changed page. Both sides are as long as the page is in the longer of the files; past the end of the file it was zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    /// Absolute offset in the file.
-    pub(super) offset: u64,
-    pub(super) before: Vec<u8>,
-    pub(super) after: Vec<u8>,
+/// What is known of the pages as they were.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Past<'p> {
+    /// The image kept their bytes.
+    Bytes(&'p Image),
+    /// Only sums are known, by page number.
+    Sums(&'p BTreeMap<usize, Sums>),
+}
+
+impl Past<'_> {
+    /// Whether a sector is what it was. Past the end of the file it was zero.
+    fn is(&self, page: usize, sector: usize, found: &[u8]) -> bool {
+        match self {
+            Past::Bytes(image) => {
+                let old = image.original_page(page);
+                let start = sector.saturating_mul(SECTOR).min(old.len());
+                let end = start.saturating_add(found.len()).min(old.len());
+                let old = old.get(start..end).unwrap_or(&[]);
+                let (same, past_the_end) = found.split_at(old.len().min(found.len()));
+                same == old && past_the_end.iter().all(|&byte| byte == 0)
+            }
+            Past::Sums(sums) => {
+                let zeros = || sector_sum(&[0; SECTOR]);
+                let old = sums.get(&page).map_or_else(zeros, |sums| sums.get(sector).copied().unwrap_or_else(zeros));
+                let mut whole = [0; SECTOR];
+                whole.iter_mut().zip(found).for_each(|(to, from)| *to = *from);
+                sector_sum(&whole) == old
+            }
+        }
+    }
 }
 
 /// A redo entry as it is written to a log.
@@ -49,15 +78,15 @@ pub(super) struct LogPlan {
     pub(super) body: Vec<u8>,
 }
 
-/// What changes in the primary file.
+/// What changes in the primary file. The bytes themselves are in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Transaction {
     pub(super) before: Header,
     pub(super) after: Header,
     pub(super) before_len: u64,
     pub(super) after_len: u64,
-    /// Besides the header, ascending.
-    pub(super) pages: Vec<Change>,
+    /// Numbers of the pages besides the first one, ascending.
+    pub(super) pages: Vec<usize>,
     /// Headers that stand for the way between.
     pub(super) between: Vec<Header>,
 }
@@ -70,9 +99,43 @@ fn count(written: &mut u64, bytes: usize) {
     *written = written.saturating_add(bytes as u64);
 }
 
+/// Offset of a page in the file.
+fn offset_of(page: usize) -> u64 {
+    (page as u64).saturating_mul(PAGE as u64)
+}
+
 impl Transaction {
-    /// Where the file is, and where the first difference from before lies (for [`DiskState::Foreign`]: the first sector that is neither).
-    pub(super) fn look(&self, primary: &dyn Storage) -> Result<(DiskState, u64), CommitError> {
+    /// Runs of neighbouring pages, none longer than [`CHUNK`]: first page and number of pages.
+    fn runs(&self) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for &page in &self.pages {
+            match runs.last_mut() {
+                Some((first, len)) if first.saturating_add(*len) == page && *len < CHUNK / PAGE => {
+                    *len = len.saturating_add(1);
+                }
+                _ => runs.push((page, 1)),
+            }
+        }
+        runs
+    }
+
+    /// Offset and length of the pages as they will be.
+    pub(super) fn ranges(&self) -> Vec<(u64, usize)> {
+        let there = |page: usize| {
+            let left = self.after_len.saturating_sub(offset_of(page));
+            usize::try_from(left).unwrap_or(PAGE).min(PAGE)
+        };
+        self.pages.iter().map(|&page| (offset_of(page), there(page))).collect()
+    }
+
+    /// Where the file is, and where the first difference from before lies (for [`DiskState::Foreign`]: the first sector that is neither). `image` has the
+    /// bytes after, and must be as long as the longer of the files.
+    pub(super) fn look(
+        &self,
+        primary: &dyn Storage,
+        image: &[u8],
+        past: Past<'_>,
+    ) -> Result<(DiskState, u64), CommitError> {
         let reading = io("reading the hive");
         let len = primary.len().map_err(&reading)?;
         if len < self.before_len || (len != self.before_len && len != self.after_len) {
@@ -88,25 +151,30 @@ impl Transaction {
         after &= len == self.after_len;
         let mut difference = if before { None } else { Some(0) };
         let mut buffer = Vec::new();
-        for change in &self.pages {
+        for (first, pages) in self.runs() {
+            let offset = offset_of(first);
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(pages.saturating_mul(PAGE)).min(image.len());
+            let wanted = image.get(start..end).unwrap_or(&[]);
             // Past the end there is nothing, as it was.
-            let there =
-                usize::try_from(len.saturating_sub(change.offset)).unwrap_or(usize::MAX).min(change.after.len());
+            let there = usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX).min(wanted.len());
+            buffer.clear();
             buffer.resize(there, 0);
             if there > 0 {
-                primary.read_at(change.offset, &mut buffer).map_err(&reading)?;
+                primary.read_at(offset, &mut buffer).map_err(&reading)?;
             }
-            buffer.resize(change.after.len(), 0);
-            let sectors = buffer.chunks(HEADER).zip(change.before.chunks(HEADER).zip(change.after.chunks(HEADER)));
-            for (number, (found, (old, new))) in sectors.enumerate() {
-                let at = change.offset.saturating_add((number as u64).saturating_mul(HEADER as u64));
-                if found != old {
+            buffer.resize(wanted.len(), 0);
+            for (number, (found, new)) in buffer.chunks(SECTOR).zip(wanted.chunks(SECTOR)).enumerate() {
+                let page = first.saturating_add(number / (PAGE / SECTOR));
+                let old = past.is(page, number % (PAGE / SECTOR), found);
+                let at = offset.saturating_add((number as u64).saturating_mul(SECTOR as u64));
+                if !old {
                     before = false;
                     difference = difference.or(Some(at));
                 }
                 if found != new {
                     after = false;
-                    if found != old {
+                    if !old {
                         return Ok((DiskState::Foreign, at));
                     }
                 }
@@ -144,24 +212,39 @@ impl Transaction {
         Ok(())
     }
 
+    /// Writes the pages as they will be.
     pub(super) fn write_pages(
         &self,
         primary: &mut dyn Storage,
-        side: Side,
+        image: &[u8],
         written: &mut u64,
     ) -> Result<(), CommitError> {
         let writing = io("writing the changed pages");
-        for change in &self.pages {
-            let bytes = match side {
-                Side::Before => {
-                    // What was past the end goes with the file's length.
-                    let there = usize::try_from(self.before_len.saturating_sub(change.offset)).unwrap_or(usize::MAX);
-                    change.before.get(..there).unwrap_or(&change.before)
-                }
-                Side::After => &change.after,
-            };
+        for (first, pages) in self.runs() {
+            let offset = offset_of(first);
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(pages.saturating_mul(PAGE)).min(image.len());
+            let bytes = image.get(start..end).unwrap_or(&[]);
             if !bytes.is_empty() {
-                primary.write_at(change.offset, bytes).map_err(&writing)?;
+                primary.write_at(offset, bytes).map_err(&writing)?;
+                count(written, bytes.len());
+            }
+        }
+        primary.flush().map_err(&writing)
+    }
+
+    /// Writes the pages as they were; what was past the end goes with the file's length.
+    pub(super) fn write_old_pages(
+        &self,
+        primary: &mut dyn Storage,
+        image: &Image,
+        written: &mut u64,
+    ) -> Result<(), CommitError> {
+        let writing = io("writing the changed pages");
+        for &page in &self.pages {
+            let bytes = image.original_page(page);
+            if !bytes.is_empty() {
+                primary.write_at(offset_of(page), bytes).map_err(&writing)?;
                 count(written, bytes.len());
             }
         }
