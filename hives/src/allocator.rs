@@ -3,29 +3,43 @@
 //! Windows' rules: a request takes a free cell that is large enough and splits it when 8 bytes or more are left; freeing
 //! joins the cell with its free neighbours in the same bin; when nothing fits, a new bin is added where the
 //! last one ends (never at the end of the file: what lies behind the bins is remnant data) and is as large as the one
-//! request needs. Bins are never taken away. We take the smallest cell that fits, found in an index by size.
+//! request needs. Bins are never taken away. We take the smallest cell that fits, found in an index by size; among the smallest ones that
+//! fit, one in a page that has changed already, so that fewer pages are written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::base_block::{field, BASE_BLOCK};
 use crate::bytes::{as_u32, index, round_up};
 use crate::error::HiveError;
 use crate::fault::{Effect, Rule};
 use crate::hive::{Hive, LENGTH_MAX};
+use crate::image::Image;
 use crate::view::{damaged, View, BIN_HEADER};
 
 /// Where the free cells are.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CellIndex {
-    /// Offset -> size.
-    by_place: BTreeMap<u32, u32>,
+    /// Offsets. The sizes are in the cells.
+    by_place: BTreeSet<u32>,
     /// Size and offset.
     by_size: BTreeSet<(u32, u32)>,
     /// Offsets of all bins, ascending.
     bins: Vec<u32>,
 }
 
+/// How many of the smallest cells that fit are looked at for one in a page that has changed.
+const CANDIDATES: usize = 32;
+
 impl CellIndex {
+    /// The index of free cells that are known already, in ascending order.
+    pub(crate) fn new(free: &[(u32, u32)], bins: Vec<u32>) -> Self {
+        Self {
+            by_place: free.iter().map(|&(offset, _)| offset).collect(),
+            by_size: free.iter().map(|&(offset, size)| (size, offset)).collect(),
+            bins,
+        }
+    }
+
     fn build(view: &View<'_>) -> Result<Self, HiveError> {
         let mut cells = Self::default();
         let mut at = 0u32;
@@ -61,7 +75,7 @@ impl CellIndex {
     }
 
     fn insert(&mut self, offset: u32, size: u32) {
-        self.by_place.insert(offset, size);
+        self.by_place.insert(offset);
         self.by_size.insert((size, offset));
     }
 
@@ -70,8 +84,12 @@ impl CellIndex {
         self.by_size.remove(&(size, offset));
     }
 
-    fn best_fit(&self, need: u32) -> Option<(u32, u32)> {
-        self.by_size.range((need, 0)..).next().map(|&(size, offset)| (offset, size))
+    fn best_fit(&self, need: u32, image: &Image) -> Option<(u32, u32)> {
+        let mut fitting = self.by_size.range((need, 0)..).take(CANDIDATES);
+        let changed = |offset: u32| image.is_preserved(index(offset / 4096).saturating_add(1));
+        let first = fitting.next()?;
+        let (size, offset) = std::iter::once(first).chain(fitting).find(|(_, offset)| changed(*offset)).unwrap_or(first);
+        Some((*offset, *size))
     }
 
     /// Number of the bin a cell lies in.
@@ -83,7 +101,10 @@ impl CellIndex {
 impl Hive {
     fn cells(&mut self) -> Result<&mut CellIndex, HiveError> {
         if self.cells.is_none() {
-            self.cells = Some(CellIndex::build(&self.view())?);
+            self.cells = Some(match self.known_free_cells() {
+                Some(cells) => cells,
+                None => CellIndex::build(&self.view())?,
+            });
         }
         Ok(self.cells.get_or_insert_with(CellIndex::default))
     }
@@ -95,7 +116,9 @@ impl Hive {
         let Some(need) = need else {
             return Err(HiveError::TooLarge { what: "a cell", size: wanted as u64, limit: u64::from(LENGTH_MAX) });
         };
-        let (offset, size) = match self.cells()?.best_fit(need) {
+        self.cells()?;
+        let found = self.cells.as_ref().and_then(|cells| cells.best_fit(need, &self.image));
+        let (offset, size) = match found {
             Some(found) => found,
             None => self.add_bin(need)?,
         };
@@ -120,25 +143,36 @@ impl Hive {
     /// Frees a cell. One that is not allocated is a sign of damage.
     pub(crate) fn free(&mut self, offset: u32) -> Result<(), HiveError> {
         let size = as_u32(self.view().payload(offset)?.len()).saturating_add(4);
-        let cells = self.cells()?;
-        let bin = cells.bin_of(offset);
+        self.cells()?;
         let (mut start, mut length) = (offset, size);
         let next = offset.saturating_add(size);
-        if let Some(&after) = cells.by_place.get(&next) {
-            if cells.bin_of(next) == bin {
-                cells.remove(next, after);
-                length = length.saturating_add(after);
-            }
+        let (before, after) = self.free_neighbours(offset, next);
+        let cells = self.cells()?;
+        if let Some(after) = after {
+            cells.remove(next, after);
+            length = length.saturating_add(after);
         }
-        if let Some((&before, &before_size)) = cells.by_place.range(..offset).next_back() {
-            if before.saturating_add(before_size) == offset && cells.bin_of(before) == bin {
-                cells.remove(before, before_size);
-                start = before;
-                length = length.saturating_add(before_size);
-            }
+        if let Some((before, before_size)) = before {
+            cells.remove(before, before_size);
+            start = before;
+            length = length.saturating_add(before_size);
         }
         cells.insert(start, length);
         self.write_cell_size(start, length, false)
+    }
+
+    /// The free cells beside one in the same bin: offset and size of that before, size of that at `next`.
+    fn free_neighbours(&self, offset: u32, next: u32) -> (Option<(u32, u32)>, Option<u32>) {
+        let Some(cells) = &self.cells else { return (None, None) };
+        let view = self.view();
+        let size_of = |cell: u32| view.cell(cell).map(|c| as_u32(c.payload.len()).saturating_add(4));
+        let bin = cells.bin_of(offset);
+        let after = (cells.by_place.contains(&next) && cells.bin_of(next) == bin).then(|| size_of(next)).flatten();
+        let before = cells.by_place.range(..offset).next_back().and_then(|&before| {
+            let size = size_of(before)?;
+            (before.checked_add(size)? == offset && cells.bin_of(before) == bin).then_some((before, size))
+        });
+        (before, after)
     }
 
     fn add_bin(&mut self, need: u32) -> Result<(u32, u32), HiveError> {

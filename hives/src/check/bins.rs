@@ -5,6 +5,8 @@ use crate::bytes::{i32_at, index};
 use crate::fault::{Effect, Rule};
 use crate::view::{absolute, BIN_HEADER};
 
+/// More free cells than one in so many bytes are not kept.
+const BYTES_PER_FREE_CELL: usize = 256;
 /// Bins are multiples of this.
 const UNIT: u32 = 4096;
 
@@ -31,6 +33,16 @@ impl Checker<'_> {
         }
     }
 
+    /// Keeps a free cell for the editor, as long as there are not too many.
+    fn note_free(&mut self, cell: u32, size: u32) {
+        let Some(free) = &mut self.free else { return };
+        if free.len() < self.view.bins.len() / BYTES_PER_FREE_CELL {
+            free.push((cell, size));
+        } else {
+            self.free = None;
+        }
+    }
+
     fn cells(&mut self, bin: u32, end: u32) {
         let (mut allocated, mut free, mut free_bytes) = (0u64, 0u64, 0u64);
         let mut cell = bin.saturating_add(BIN_HEADER);
@@ -52,6 +64,7 @@ impl Checker<'_> {
                 allocated = allocated.saturating_add(1);
             } else {
                 free = free.saturating_add(1);
+                self.note_free(cell, size);
                 free_bytes = free_bytes.saturating_add(u64::from(size));
             }
             cell = next;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::keys::Pending;
 use super::{Checker, CheckReport, Ledger};
+use crate::allocator::CellIndex;
 use crate::base_block::field as base_field;
 use crate::bitset::BitSet;
 use crate::bytes::{as_u32, i32_at, index, u32_at};
@@ -92,6 +93,13 @@ impl Hive {
         self.trust.as_ref().map(|trust| &trust.ledger)
     }
 
+    /// The free cells as the whole check met them. For the first edit that allocates or frees: the list is given away once.
+    pub(crate) fn known_free_cells(&mut self) -> Option<CellIndex> {
+        let ledger = &mut self.trust.as_mut()?.ledger;
+        let free = ledger.free.take()?;
+        Some(CellIndex::new(&free, ledger.bins.clone()))
+    }
+
     pub(crate) fn begin_notes(&mut self) {
         if let Some(trust) = &mut self.trust {
             trust.replaced.clear();
@@ -154,7 +162,7 @@ impl Trust {
     /// Checks the changes; the state to go on from, or `None`.
     fn follow(self, image: &Image) -> Option<Self> {
         let Trust { ledger, noted, .. } = self;
-        let Ledger { mut starts, mut seen, mut users, mut ring, mut bins, length } = ledger;
+        let Ledger { mut starts, mut seen, mut users, mut ring, mut bins, length, .. } = ledger;
         let bytes = image.bytes();
         let view = view_of(bytes);
         let mut base = Checker::bare(bytes, view);
@@ -224,7 +232,7 @@ impl Trust {
             }
         }
         let length = as_u32(view.bins.len());
-        let ledger = Ledger { starts, seen, users, ring, bins, length };
+        let ledger = Ledger { starts, seen, users, ring, bins, free: None, length };
         Some(Trust { ledger, noted: BTreeMap::new(), replaced: Vec::new() })
     }
 }

@@ -3,6 +3,9 @@
 use super::security::Users;
 use crate::bitset::BitSet;
 
+/// Free cells by offset and size, in ascending order.
+pub(crate) type FreeCells = Vec<(u32, u32)>;
+
 /// The cells of a sound hive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ledger {
@@ -16,6 +19,8 @@ pub(crate) struct Ledger {
     pub(super) ring: Vec<u32>,
     /// Offsets of all bins, ascending.
     pub(super) bins: Vec<u32>,
+    /// The free cells when the whole check ran, until the editor takes them; `None` also when there were too many.
+    pub(super) free: Option<FreeCells>,
     /// Length of the bins in bytes.
     pub(super) length: u32,
 }

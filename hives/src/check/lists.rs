@@ -97,26 +97,30 @@ impl<'h> Checker<'h> {
 
     fn hint(&mut self, cell: u32, field: usize, kind: LeafKind, hint: [u8; 4], name: Name<'_>, key: u32) {
         let mut effect = Effect::Invisible;
-        let (good, expected) = match kind {
-            LeafKind::Plain => return,
-            LeafKind::Hint => {
-                // A first byte of zero is no hint. Hints of names beyond ASCII differ in hives that Windows reads well.
-                let right = name.hint();
+        let good = match kind {
+            LeafKind::Plain => true,
+            // A first byte of zero is no hint.
+            LeafKind::Hint => hint == name.hint() || hint.first() == Some(&0),
+            LeafKind::Hash => {
+                let hash = u32::from_le_bytes(hint);
+                hash == name.hash() || hash == name.hash_xp()
+            }
+        };
+        if good {
+            return;
+        }
+        let expected = match kind {
+            LeafKind::Hash => format!("hash {:#010x}", name.hash()),
+            LeafKind::Plain | LeafKind::Hint => {
+                // Hints of names beyond ASCII differ in hives that Windows reads well.
                 if name.units().take(4).any(|u| u >= 0x80) {
                     effect = Effect::Tolerated;
                 }
-                (hint == right || hint.first() == Some(&0), format!("hint {right:02x?}"))
-            }
-            LeafKind::Hash => {
-                let hash = u32::from_le_bytes(hint);
-                let right = name.hash();
-                (hash == right || hash == name.hash_xp(), format!("hash {right:#010x}"))
+                format!("hint {:02x?}", name.hint())
             }
         };
-        if !good {
-            let found = format!("{hint:02x?} for \"{}\"", name.to_text());
-            self.report(cell, field, key, finding(Rule::V6, effect, found, expected));
-        }
+        let found = format!("{hint:02x?} for \"{}\"", name.to_text());
+        self.report(cell, field, key, finding(Rule::V6, effect, found, expected));
     }
 
     fn order(&mut self, cell: u32, element: usize, previous: Name<'_>, name: Name<'_>, key: u32) {

@@ -27,7 +27,7 @@ use crate::hive::{view_of, Hive};
 use crate::view::{absolute, Cell, View};
 
 pub(crate) use changes::{Part, Trust};
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{FreeCells, Ledger};
 
 /// Most faults, and most notes, that are kept; the statistics count all.
 pub const KEPT_MAX: usize = 1000;
@@ -126,9 +126,9 @@ fn examine(bytes: &[u8]) -> (CheckReport, Option<Ledger>) {
     if !checker.report.is_sound() {
         return (checker.report, None);
     }
-    let Checker { starts, seen, users, report, bins, .. } = checker;
+    let Checker { starts, seen, users, report, bins, free, .. } = checker;
     let length = as_u32(view.bins.len());
-    (report, starts.map(|starts| Ledger { starts, seen, users, ring, bins, length }))
+    (report, starts.map(|starts| Ledger { starts, seen, users, ring, bins, free, length }))
 }
 
 struct Checker<'h> {
@@ -143,6 +143,8 @@ struct Checker<'h> {
     report: CheckReport,
     /// Offsets of the bins.
     bins: Vec<u32>,
+    /// Offset and size of the free cells; `None` when there are too many, or nobody wants them.
+    free: Option<FreeCells>,
     /// When only changes are checked: the cells that were looked at.
     followed: Option<HashSet<u32>>,
 }
@@ -162,7 +164,12 @@ fn finding(rule: Rule, effect: Effect, found: impl Into<String>, expected: impl 
 impl<'h> Checker<'h> {
     fn new(bytes: &'h [u8], view: View<'h>) -> Self {
         let cells = view.bins.len() / 8;
-        Self { starts: Some(BitSet::new(cells)), seen: BitSet::new(cells), ..Self::bare(bytes, view) }
+        Self {
+            starts: Some(BitSet::new(cells)),
+            seen: BitSet::new(cells),
+            free: Some(Vec::new()),
+            ..Self::bare(bytes, view)
+        }
     }
 
     /// Without room for cells.
@@ -175,6 +182,7 @@ impl<'h> Checker<'h> {
             users: security::Users::default(),
             report: CheckReport::default(),
             bins: Vec::new(),
+            free: None,
             followed: None,
         }
     }
