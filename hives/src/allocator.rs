@@ -3,8 +3,8 @@
 //! Windows' rules: a request takes a free cell that is large enough and splits it when 8 bytes or more are left; freeing
 //! joins the cell with its free neighbours in the same bin; when nothing fits, a new bin is added where the
 //! last one ends (never at the end of the file: what lies behind the bins is remnant data) and is as large as the one
-//! request needs. Bins are never taken away. We take the smallest cell that fits, found in an index by size; among the smallest ones that
-//! fit, one in a page that has changed already, so that fewer pages are written.
+//! request needs. Bins are never taken away. We take the smallest cell that fits, found in an index by size: first among
+//! those that edits made or split, whose pages are written in any case; and where a small request has to go to another page, to one with room for more.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,6 @@ use crate::bytes::{as_u32, index, round_up};
 use crate::error::HiveError;
 use crate::fault::{Effect, Rule};
 use crate::hive::{Hive, LENGTH_MAX};
-use crate::image::Image;
 use crate::view::{damaged, View, BIN_HEADER};
 
 /// Where the free cells are.
@@ -21,14 +20,18 @@ use crate::view::{damaged, View, BIN_HEADER};
 pub(crate) struct CellIndex {
     /// Offsets. The sizes are in the cells.
     by_place: BTreeSet<u32>,
-    /// Size and offset.
+    /// Size and offset, where no edit was.
     by_size: BTreeSet<(u32, u32)>,
+    /// Size and offset of those that edits left.
+    left: BTreeSet<(u32, u32)>,
     /// Offsets of all bins, ascending.
     bins: Vec<u32>,
 }
 
-/// How many of the smallest cells that fit are looked at for one in a page that has changed.
-const CANDIDATES: usize = 32;
+/// Requests up to this many bytes are small: keys, values, short lists.
+const SMALL: u32 = 256;
+/// What is room for more, in bytes.
+const ROOMY: u32 = 1024;
 
 impl CellIndex {
     /// The index of free cells that are known already, in ascending order.
@@ -36,6 +39,7 @@ impl CellIndex {
         Self {
             by_place: free.iter().map(|&(offset, _)| offset).collect(),
             by_size: free.iter().map(|&(offset, size)| (size, offset)).collect(),
+            left: BTreeSet::new(),
             bins,
         }
     }
@@ -65,7 +69,8 @@ impl CellIndex {
                     ));
                 }
                 if !allocated {
-                    cells.insert(cell, length);
+                    cells.by_place.insert(cell);
+                    cells.by_size.insert((length, cell));
                 }
                 cell = next;
             }
@@ -76,20 +81,22 @@ impl CellIndex {
 
     fn insert(&mut self, offset: u32, size: u32) {
         self.by_place.insert(offset);
-        self.by_size.insert((size, offset));
+        self.left.insert((size, offset));
     }
 
     fn remove(&mut self, offset: u32, size: u32) {
         self.by_place.remove(&offset);
-        self.by_size.remove(&(size, offset));
+        if !self.left.remove(&(size, offset)) {
+            self.by_size.remove(&(size, offset));
+        }
     }
 
-    fn best_fit(&self, need: u32, image: &Image) -> Option<(u32, u32)> {
-        let mut fitting = self.by_size.range((need, 0)..).take(CANDIDATES);
-        let changed = |offset: u32| image.is_preserved(index(offset / 4096).saturating_add(1));
-        let first = fitting.next()?;
-        let (size, offset) = std::iter::once(first).chain(fitting).find(|(_, offset)| changed(*offset)).unwrap_or(first);
-        Some((*offset, *size))
+    /// Offset and size of the cell to take.
+    fn best_fit(&self, need: u32) -> Option<(u32, u32)> {
+        let at_least = |size: u32| self.by_size.range((size, 0)..).next();
+        let roomy = || if need <= SMALL { at_least(ROOMY) } else { None };
+        let found = self.left.range((need, 0)..).next().or_else(roomy).or_else(|| at_least(need));
+        found.map(|&(size, offset)| (offset, size))
     }
 
     /// Number of the bin a cell lies in.
@@ -117,7 +124,7 @@ impl Hive {
             return Err(HiveError::TooLarge { what: "a cell", size: wanted as u64, limit: u64::from(LENGTH_MAX) });
         };
         self.cells()?;
-        let found = self.cells.as_ref().and_then(|cells| cells.best_fit(need, &self.image));
+        let found = self.cells.as_ref().and_then(|cells| cells.best_fit(need));
         let (offset, size) = match found {
             Some(found) => found,
             None => self.add_bin(need)?,

@@ -2,8 +2,8 @@
 
 use crate::allocator::CellIndex;
 use crate::base_block::{field, BaseBlock, FileType, BASE_BLOCK};
-use crate::check::Trust;
 use crate::bytes::{index, u32_at};
+use crate::check::Trust;
 use crate::error::HiveError;
 use crate::fault::{Effect, Fault, Rule};
 use crate::image::Image;

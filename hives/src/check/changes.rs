@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::keys::Pending;
-use super::{Checker, CheckReport, Ledger};
+use super::{CheckReport, Checker, Ledger};
 use crate::allocator::CellIndex;
 use crate::base_block::field as base_field;
 use crate::bitset::BitSet;

@@ -1,10 +1,10 @@
 //! Checking changes against the whole check: the same ledger after any edit, and never sound where the whole check is not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use super::{check_bytes, examine};
+use super::{bins_and_keys, check_bytes, conclude, crew, examine, Checker};
 use crate::create::NewHive;
 use crate::filetime::FileTime;
-use crate::hive::Hive;
+use crate::hive::{view_of, Hive};
 
 const NOW: FileTime = FileTime(133_800_000_000_000_000);
 
@@ -108,4 +108,42 @@ fn damage_beside_an_edit_is_never_passed() {
         seen += usize::from(!whole);
     }
     assert!(passed > 100 && seen > 1000, "{passed} passed, {seen} damaged");
+}
+
+/// The check on several processors finds what the one on one processor finds, on sound and on damaged hives.
+#[test]
+fn however_many_check_the_report_is_the_same() {
+    let mut hive = start(5);
+    for i in 0..9000 {
+        hive.create_key(&format!("Wide\\{}\\{i}", i % 90), NOW).unwrap();
+        hive.set_value(&format!("Wide\\{}\\{i}", i % 90), "Data", 3, &[i as u8; 250], NOW).unwrap();
+    }
+    let bytes = hive.bytes().to_vec();
+    assert!(bytes.len() > 3 << 20, "{} bytes: too few to share", bytes.len());
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        println!("skipped: one processor");
+        return;
+    }
+    let alone = |bytes: &[u8]| {
+        let mut base = Checker::bare(bytes, view_of(bytes));
+        base.base_block();
+        conclude(base.report, bins_and_keys(bytes, view_of(bytes)))
+    };
+    assert!(crew::check(&bytes, view_of(&bytes)).is_some());
+    assert_eq!(examine(&bytes), alone(&bytes));
+    let mut random = Random(5);
+    let mut refused = 0;
+    for _ in 0..60 {
+        let mut bytes = bytes.clone();
+        for _ in 0..1 + random.below(2) {
+            let at = 4096 + random.below((bytes.len() - 4096) / 4) * 4;
+            bytes[at] ^= 1 << random.below(8);
+        }
+        let shared = crew::check(&bytes, view_of(&bytes)).is_some();
+        let single = bins_and_keys(&bytes, view_of(&bytes)).report.is_sound();
+        assert_eq!(shared, single);
+        assert_eq!(examine(&bytes), alone(&bytes));
+        refused += usize::from(!single);
+    }
+    assert!((10..60).contains(&refused), "{refused}");
 }

@@ -110,12 +110,19 @@ fn examine(bytes: &[u8]) -> (CheckReport, Option<Ledger>) {
     }
     let base = first.report;
     let quick = if base.is_sound() { crew::check(bytes, view) } else { None };
-    let mut checker = quick.unwrap_or_else(|| {
-        let mut checker = Checker::new(bytes, view);
-        checker.bins();
-        checker.keys();
-        checker
-    });
+    conclude(base, quick.unwrap_or_else(|| bins_and_keys(bytes, view)))
+}
+
+/// The part of the check that can be shared, on one processor.
+fn bins_and_keys<'h>(bytes: &'h [u8], view: View<'h>) -> Checker<'h> {
+    let mut checker = Checker::new(bytes, view);
+    checker.bins();
+    checker.keys();
+    checker
+}
+
+/// The part of the check that needs the results of the others.
+fn conclude(base: CheckReport, mut checker: Checker<'_>) -> (CheckReport, Option<Ledger>) {
     // What was found about the base block comes first.
     let rest = std::mem::replace(&mut checker.report, base);
     checker.report.merge(rest);
@@ -126,8 +133,8 @@ fn examine(bytes: &[u8]) -> (CheckReport, Option<Ledger>) {
     if !checker.report.is_sound() {
         return (checker.report, None);
     }
+    let length = as_u32(checker.view.bins.len());
     let Checker { starts, seen, users, report, bins, free, .. } = checker;
-    let length = as_u32(view.bins.len());
     (report, starts.map(|starts| Ledger { starts, seen, users, ring, bins, free, length }))
 }
 

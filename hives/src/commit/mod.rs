@@ -22,7 +22,7 @@ pub use recovery::RecoveryCommit;
 pub use transaction::DiskState;
 use transaction::{Header, LogPlan, Past, Transaction};
 
-/// Which log the Windows that owns the hive reads. Logs that are there and valid decide about the format between the last two.
+/// Which log the Windows that owns the hive reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LogRegime {
     /// `NAME.LOG` in DIRT format: up to 5.2 (XP, Server 2003).
@@ -107,9 +107,7 @@ impl Commit {
 
     /// Absolute offset and length of what is written to the primary file besides the first 512 bytes, ascending.
     pub fn ranges(&self) -> Vec<(u64, usize)> {
-        self.plan
-            .as_ref()
-            .map_or(Vec::new(), |p| p.transaction.ranges())
+        self.plan.as_ref().map_or(Vec::new(), |p| p.transaction.ranges())
     }
 
     /// Writes the edit. Every step is flushed before the next; after a failed write nothing more is written.

@@ -7,7 +7,7 @@ use crate::filetime::FileTime;
 use crate::hive::Hive;
 use crate::image::{Image, PAGE};
 use crate::log_dirt::encode_body;
-use crate::log_file::{valid_header, LogFiles, LogFormat, LogSlot};
+use crate::log_file::{LogFiles, LogFormat, LogSlot};
 use crate::log_hvle::encode_entry;
 use crate::recover::{highest_of, BIN_TIMESTAMP};
 
@@ -118,25 +118,13 @@ pub(super) fn safe_sequence(own: u32, highest: u32) -> Result<u32, HiveError> {
     first.filter(|f| f.checked_add(NUMBERS).is_some()).ok_or(exhausted)
 }
 
-/// The log to write to and its format: what valid logs there have, else what that Windows uses.
+/// The log to write to and its format: those of the Windows that owns the hive, whatever another one that loaded it has left there. A redo
+/// entry that this Windows does not read, under a hive marked dirty, would keep it from starting after a power cut.
 fn choose_log(logs: &LogFiles, regime: LogRegime) -> Option<(LogSlot, LogFormat)> {
     if regime == LogRegime::Dot {
         return logs.log.as_ref().map(|_| (LogSlot::Log, LogFormat::Dirt));
     }
-    let formats: Vec<LogFormat> = [&logs.log1, &logs.log2]
-        .into_iter()
-        .flatten()
-        .filter_map(|log| valid_header(log).ok())
-        .map(|header| match header.file_type {
-            crate::base_block::FileType::LogHvLE => LogFormat::HvLE,
-            _ => LogFormat::Dirt,
-        })
-        .collect();
-    let by_regime = if regime == LogRegime::Log12HvLe { LogFormat::HvLE } else { LogFormat::Dirt };
-    let format = match formats.first() {
-        Some(first) if formats.iter().all(|f| f == first) => *first,
-        _ => by_regime,
-    };
+    let format = if regime == LogRegime::Log12HvLe { LogFormat::HvLE } else { LogFormat::Dirt };
     let slot = if logs.log1.is_some() {
         LogSlot::Log1
     } else {
@@ -196,4 +184,29 @@ fn runs(image: &Image, pages: &[usize], length: u32, side: Side) -> Option<Vec<(
         }
     }
     Some(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Windows 7's hive, loaded by a newer Windows in between: its logs are HvLE now, which Windows 7 does not read.
+    #[test]
+    fn the_owner_decides_about_the_log() {
+        let hvle = log_plan(LogSlot::Log1, LogFormat::HvLE, &[0; HEADER], 7, 4096, &[(0, vec![1; PAGE])]).unwrap();
+        let logs = LogFiles { log1: Some([&hvle.header[..], &hvle.body].concat()), ..LogFiles::default() };
+        let choose = |regime| choose_log(&logs, regime);
+        assert_eq!(choose(LogRegime::Log12Dirt), Some((LogSlot::Log1, LogFormat::Dirt)));
+        assert_eq!(choose(LogRegime::Log12HvLe), Some((LogSlot::Log1, LogFormat::HvLE)));
+        assert_eq!(choose(LogRegime::Dot), None);
+    }
+
+    #[test]
+    fn sequence_numbers_are_above_all_others() {
+        assert_eq!(safe_sequence(5, 9).unwrap(), 10);
+        assert_eq!(safe_sequence(9, 5).unwrap(), 10);
+        assert!(safe_sequence(5, 5 + (1 << 31)).is_err());
+        assert!(safe_sequence(u32::MAX - 2, 0).is_err());
+    }
 }
