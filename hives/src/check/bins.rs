@@ -6,7 +6,7 @@ use crate::fault::{Effect, Rule};
 use crate::view::{absolute, BIN_HEADER};
 
 /// More free cells than one in so many bytes are not kept.
-const BYTES_PER_FREE_CELL: usize = 256;
+const BYTES_PER_FREE_CELL: usize = 512;
 /// Bins are multiples of this.
 const UNIT: u32 = 4096;
 

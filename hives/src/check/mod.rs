@@ -87,7 +87,7 @@ impl Hive {
         check_bytes(self.bytes())
     }
 
-    /// As [`Hive::check`], and keeps what was learnt about a sound hive (about a thirtieth of its size): [`crate::Commit::prepare`] then only has to look at
+    /// As [`Hive::check`], and keeps what was learnt about a sound hive (at most a twentieth of its size): [`crate::Commit::prepare`] then only has to look at
     /// what the edits in between changed.
     pub fn verify(&mut self) -> CheckReport {
         let (report, ledger) = examine(self.bytes());
