@@ -1,7 +1,7 @@
 //! notatin 1.0.1: reads hives, and replays HvLE logs in memory.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::PathBuf;
 
 use notatin::parser::{Parser, ParserIterator};
 use notatin::parser_builder::ParserBuilder;
@@ -12,10 +12,10 @@ use crate::{Failure, Seen};
 ///
 /// # Errors
 /// Whatever notatin refuses.
-pub fn open(hive: &Path, logs: &[&Path]) -> Result<Parser, Failure> {
-    let mut builder = ParserBuilder::from_path(hive.to_path_buf());
+pub fn open(hive: PathBuf, logs: Vec<PathBuf>) -> Result<Parser, Failure> {
+    let mut builder = ParserBuilder::from_path(hive);
     for log in logs {
-        builder.with_transaction_log(log.to_path_buf());
+        builder.with_transaction_log(log);
     }
     Ok(builder.build()?)
 }

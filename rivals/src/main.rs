@@ -41,8 +41,7 @@ fn run(words: &[&str]) -> Result<Option<String>, Failure> {
         ["nt-hive", "walk", hive] => by_nt_hive::walk(&read(hive)?)?.to_string(),
         ["regf", "walk", hive] => by_regf::walk(read(hive)?)?.to_string(),
         ["notatin", operation, hive, ref logs @ ..] => {
-            let logs: Vec<&Path> = logs.iter().map(Path::new).collect();
-            let parser = by_notatin::open(Path::new(hive), &logs)?;
+            let parser = by_notatin::open(hive.into(), logs.iter().map(Into::into).collect())?;
             match operation {
                 "walk" => by_notatin::walk(&parser).to_string(),
                 "recover" => format!("{:?}", parser.get_parse_logs()),
