@@ -1,6 +1,8 @@
 //! What the tests share: the corpus, a tree that can be compared, and a small random generator.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
+pub mod power;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
