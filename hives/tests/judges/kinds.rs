@@ -53,7 +53,7 @@ impl Work {
     }
 }
 
-pub const KINDS: [Kind; 45] = [
+pub const KINDS: [Kind; 46] = [
     ("create keys", false, |w| w.both.create("Judge\\One\\Two\\Three")),
     ("key names beyond ASCII", false, |w| {
         for name in ["Ünïcödé", "Ключ", "日本語", "Latin and Ελληνικά", "\u{1F600} beyond 16 bits"] {
@@ -65,6 +65,7 @@ pub const KINDS: [Kind; 45] = [
         w.both.create(&format!("Judge\\Names\\{}", "й".repeat(255)));
     }),
     ("deepest path", false, |w| w.both.create(&format!("Judge\\Deep{}", "\\d".repeat(510)))),
+    ("a deep path deleted", false, |w| w.both.delete_key("Judge\\Deep\\d")),
     ("set a dword", false, |w| w.both.set("Judge", "Dword", 4, &[1, 2, 3, 0x84])),
     ("change a dword", false, |w| w.both.set("Judge", "dWORD", 4, &[9, 2, 3, 4])),
     ("set strings", false, |w| {
@@ -112,12 +113,12 @@ pub const KINDS: [Kind; 45] = [
             w.both.set("Judge", &format!("Limit {length}"), 3, &data(length, 4));
         }
     }),
-    ("large data", false, |w| w.both.set("Judge", "Large", 3, &data(50_000, 5))),
-    ("large to larger", false, |w| w.both.set("Judge", "Large", 3, &data(200_000, 6))),
-    ("large to less large", false, |w| w.both.set("Judge", "Large", 3, &data(33_000, 7))),
+    ("large data", false, |w| w.both.set("Judge", "Large", 3, &data(36_000, 5))),
+    ("large to larger", false, |w| w.both.set("Judge", "Large", 3, &data(82_000, 6))),
+    ("large to less large", false, |w| w.both.set("Judge", "Large", 3, &data(33_001, 7))),
     ("large to two bytes", false, |w| w.both.set("Judge", "Large", 3, &data(2, 8))),
     ("two bytes to large, large to small", false, |w| {
-        w.both.set("Judge", "Large", 3, &data(70_000, 9));
+        w.both.set("Judge", "Large", 3, &data(36_001, 9));
         w.both.set("Judge", "Limit 16345", 3, &data(40, 10));
         w.both.set("Judge", "Limit 16344", 3, &data(16_345, 11));
     }),
@@ -168,7 +169,7 @@ pub const KINDS: [Kind; 45] = [
     }),
     ("a list of 1012", false, |w| w.many("Judge\\Many", 0, 1012)),
     ("1013: the list is split", false, |w| w.many("Judge\\Many", 1012, 1013)),
-    ("an index root of many lists", false, |w| w.many("Judge\\Many", 1013, 3500)),
+    ("an index root of many lists", false, |w| w.many("Judge\\Many", 1013, 2700)),
     ("the first list of an index root emptied", false, |w| {
         for key in w.keys_under("Judge\\Many").into_iter().take(700) {
             w.both.delete_key(&key);
@@ -185,7 +186,7 @@ pub const KINDS: [Kind; 45] = [
             w.many(&path, 0, 150);
             w.both.set_class(&path, Some("Branch"));
             w.both.set_security(&path, &descriptor(i + 10));
-            w.both.set(&path, "Large", 3, &data(20_000, 12));
+            w.both.set(&path, "Large", 3, &data(if i % 5 == 0 { 17_000 } else { 200 }, 12));
             w.both.set(&format!("{path}\\Coldmend 00000"), "Value", 1, &text("leaf"));
         }
     }),

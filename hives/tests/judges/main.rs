@@ -227,7 +227,10 @@ fn judges_list_the_intended_tree_after_each_edit() {
                         Ok(result) => result.err(),
                         Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".into())),
                     };
-                    tally.lock().unwrap().failures.extend(failure.map(|f| format!("{name}: {f}")));
+                    if let Some(failure) = failure {
+                        println!("{name}: {failure}");
+                        tally.lock().unwrap().failures.push(format!("{name}: {failure}"));
+                    }
                 }
             };
             // Deep trees, and judges that recurse.
