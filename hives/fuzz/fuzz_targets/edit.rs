@@ -53,7 +53,8 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(after.as_ref().is_ok_and(|r| r.is_sound()));
             // A cell that nothing refers to may turn up in a list or a name, but none is added to a sound hive.
             assert!(
-                !before.is_sound() || after.is_ok_and(|r| r.stats.unreferenced_cells <= before.stats.unreferenced_cells)
+                !before.is_sound()
+                    || after.is_ok_and(|r| r.stats.unreferenced_cells <= before.stats.unreferenced_cells)
             );
         }
         Err(error) => assert!(!before.is_sound(), "a sound hive can't be committed: {error}"),

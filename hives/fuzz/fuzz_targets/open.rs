@@ -12,7 +12,14 @@ fuzz_target!(|bytes: &[u8]| {
     for (depth, key) in hive.walk().into_iter().flatten().flatten() {
         keys += 1;
         assert!(depth <= keys);
-        let _ = (key.name(), key.name_units(), key.is_symlink(), key.last_written(), key.class(), key.security_descriptor());
+        let _ = (
+            key.name(),
+            key.name_units(),
+            key.is_symlink(),
+            key.last_written(),
+            key.class(),
+            key.security_descriptor(),
+        );
         // A search by a key's own path must end; what it finds has that path.
         if let Some(path) = key.path().filter(|_| keys < 200) {
             if let Ok(Some(found)) = hive.find_key(&path) {
