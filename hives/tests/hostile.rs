@@ -5,7 +5,8 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use coldmend_hives::{check_bytes, Commit, Hive, HiveError, LogFiles, LogRegime, NewHive, RecoveryCommit, Rule};
 use common::hostile::{dirty_seeds, edit, length, mutate, seeds};
@@ -21,8 +22,10 @@ fn mutated_hives_never_panic() {
     let seeds = seeds();
     let mut random = Random(11);
     let (mut opened, mut sound, mut edits, mut commits) = (0, 0, 0, 0);
+    let mut slowest = Duration::ZERO;
     let mut broken: BTreeMap<Rule, usize> = BTreeMap::new();
     for number in 0..inputs() {
+        let start = Instant::now();
         let (seed, _) = random.pick(&seeds);
         let mut bytes = seed.clone();
         let used = (4096 + length(&bytes)).min(bytes.len());
@@ -31,7 +34,7 @@ fn mutated_hives_never_panic() {
             seal(&mut bytes);
         }
         let report = check_bytes(&bytes);
-        let rules: std::collections::BTreeSet<Rule> =
+        let rules: BTreeSet<Rule> =
             report.faults.iter().chain(report.notes.iter().filter(|n| n.rule == Rule::V10)).map(|f| f.rule).collect();
         for rule in rules {
             *broken.entry(rule).or_default() += 1;
@@ -66,8 +69,12 @@ fn mutated_hives_never_panic() {
         let fine = matches!(commit, Ok(_) | Err(HiveError::SequenceExhausted { .. }));
         assert!(fine || !report.is_sound(), "edits of a sound hive can't be committed: {commit:?}");
         commits += usize::from(commit.is_ok());
+        slowest = slowest.max(start.elapsed());
     }
     println!("{} mutated hives: {opened} opened, {sound} sound, {edits} edits, {commits} committed", inputs());
+    println!("the slowest took {slowest:?}");
+    // A watchdog for hangs, not a measurement: inputs are below 300 KB and take about a millisecond.
+    assert!(slowest < Duration::from_secs(60));
     println!("rules broken: {broken:?}");
     assert!(opened > inputs() / 2);
     // Every rule that bytes alone can break; V11 is about an edit.

@@ -2,7 +2,7 @@
 //! reference counts add up; a hive that Windows made had its lost cells before, and has as many after. An edit that fails changes no byte.
 //!
 //! The number of steps is `COLDMEND_MODEL_STEPS` (default 400) for each of twelve new hives, and a sixteenth of it for each real one.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic, clippy::type_complexity)]
 
 mod common;
 
