@@ -53,7 +53,7 @@ impl Tree {
 
     pub fn create(&mut self, path: &str) {
         let mut key = self;
-        for part in path.split('\\') {
+        for part in path.split('\\').filter(|p| !p.is_empty()) {
             let security = key.security.clone();
             let new = || Tree { name: part.to_owned(), security, ..Tree::default() };
             key = key.keys.entry(upper(part)).or_insert_with(new);

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::listing::{
-    data_text, hash, join, key_line, known_type, security_line, value_line, visible, Format, Listing,
+    data_text, export_line, hash, join, key_line, known_type, security_line, value_line, visible, Format, Listing,
 };
 
 type Found = Result<(), String>;
@@ -236,7 +236,7 @@ fn by_regfexport(bytes: &[u8], format: Format, key: Option<&str>, listing: &mut 
             }
         } else if let Some(size) = line.strip_prefix("Data size: ") {
             if let Some((name, data_type)) = value.take() {
-                listing.add(&value_line(&path, &name, &data_type, size));
+                listing.add(&export_line(&path, &name, &data_type, size));
             }
         }
     }
