@@ -49,7 +49,7 @@ pub fn recover(path: &Path) -> Result<usize, Failure> {
         }
     }
     let recovered = Hive::recover(std::fs::read(path)?, &logs)?;
-    let commit = RecoveryCommit::prepare(recovered, &logs)?;
+    let commit = RecoveryCommit::prepare(recovered)?;
     let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path).map(OnDisk);
     let mut primary = open(path)?;
     let mut files = LogSlot::ALL.map(|slot| open(&beside(path, slot)).ok());

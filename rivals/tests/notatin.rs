@@ -179,7 +179,7 @@ fn notatin_forgets_the_log_when_the_base_block_is_broken() {
 }
 
 fn prepare(files: &Files) -> RecoveryCommit {
-    RecoveryCommit::prepare(Hive::recover(files.primary.clone(), &files.logs).unwrap(), &files.logs).unwrap()
+    RecoveryCommit::prepare(Hive::recover(files.primary.clone(), &files.logs).unwrap()).unwrap()
 }
 
 /// A hive as a cut commit leaves it: the log is armed, the base block says dirty, no page is written. And the tree that the log holds.

@@ -194,7 +194,9 @@ impl Hive {
             DataStorage::Big => {
                 let mut list = Vec::with_capacity(segments_for(data.len()).saturating_mul(4));
                 for segment in data.chunks(SEGMENT) {
-                    list.extend_from_slice(&self.allocate(segment, 0)?.to_le_bytes());
+                    // Every segment's cell has the full size and 4 bytes, the last one's too, as in all hives that Windows wrote: hivex cuts data short else.
+                    let room = SEGMENT.saturating_add(4);
+                    list.extend_from_slice(&self.allocate(segment, room)?.to_le_bytes());
                 }
                 let list_cell = self.allocate(&list, 0)?;
                 Ok((length, self.allocate(&new_big_data(list.len() / 4, list_cell), 0)?))

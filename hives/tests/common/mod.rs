@@ -1,7 +1,10 @@
 //! What the tests share: the corpus, a tree that can be compared, and a small random generator.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
+pub mod hostile;
+pub mod model;
 pub mod power;
+pub mod seal;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,9 +67,9 @@ pub struct Tree {
     pub name: String,
     pub class: Option<String>,
     pub security: Vec<u8>,
-    /// By upper-cased name (ASCII is enough here): name, type, data.
+    /// By upper-cased name (ASCII is enough here; see [`map_name`]): name, type, data.
     pub values: BTreeMap<String, (String, u32, Vec<u8>)>,
-    /// By upper-cased name.
+    /// By upper-cased name; see [`map_name`].
     pub keys: BTreeMap<String, Tree>,
 }
 
@@ -82,10 +85,17 @@ fn key_tree(key: &KeyRef<'_>) -> Tree {
         security: key.security_descriptor().unwrap().to_vec(),
         values: values
             .iter()
-            .map(|v| (v.name().to_ascii_uppercase(), (v.name(), v.data_type(), v.data().unwrap().into_owned())))
+            .map(|v| (map_name(&v.name_units()), (v.name(), v.data_type(), v.data().unwrap().into_owned())))
             .collect(),
-        keys: key.subkeys().unwrap().iter().map(|k| (k.name().to_ascii_uppercase(), key_tree(k))).collect(),
+        keys: key.subkeys().unwrap().iter().map(|k| (map_name(&k.name_units()), key_tree(k))).collect(),
     }
+}
+
+/// A name as the maps of [`Tree`] have it: in capitals, with unpaired surrogates (which real hives have) as private characters, so that they stay apart.
+fn map_name(units: &[u16]) -> String {
+    let private = |unit: u16| char::from_u32(0xF_0000 + u32::from(unit)).unwrap();
+    let name = char::decode_utf16(units.iter().copied());
+    name.map(|c| c.unwrap_or_else(|e| private(e.unpaired_surrogate())).to_ascii_uppercase()).collect()
 }
 
 /// SplitMix64: small, and the same everywhere.
