@@ -90,7 +90,7 @@ pub struct Fault {
     pub expected: String,
     /// What Windows does about it.
     pub effect: Effect,
-    /// The key concerned (path from the root, single backslashes; empty for the root), where known.
+    /// The key concerned (path from the root, single backslashes; empty for the root), where known. Of a path of more than 512 units only the end, behind "…".
     pub path: Option<String>,
 }
 

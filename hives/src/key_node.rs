@@ -10,8 +10,12 @@ use crate::view::{damaged, View, NIL};
 pub(crate) const KEY_HEADER: usize = 76;
 /// Largest payload of a key node's cell that Windows accepts.
 pub(crate) const KEY_MAX: usize = 0x45C;
+/// Smallest size of a key node's cell, in bytes.
+pub(crate) const KEY_MIN: usize = 80;
 /// Longest name, in UTF-16 units.
 pub(crate) const KEY_NAME_MAX: usize = 255;
+/// A path in a message is cut off at the front when it is longer than this, in UTF-16 units: a damaged hive may have a thousand faults under a path of 100,000.
+const PATH_SHOWN: usize = 512;
 /// Deepest tree, in keys below the root.
 pub(crate) const DEPTH_MAX: usize = 512;
 
@@ -136,6 +140,25 @@ impl<'h> View<'h> {
             if names.len() > DEPTH_MAX.saturating_add(1) {
                 return None;
             }
+            at = node.parent;
+        }
+        names.reverse();
+        Some(names.join("\\"))
+    }
+
+    /// As [`View::path_of`], for messages: of a very long path only the end, behind "…".
+    pub(crate) fn short_path_of(&self, offset: u32) -> Option<String> {
+        let mut names = Vec::new();
+        let mut length = 0usize;
+        let mut at = offset;
+        while at != self.root {
+            if length > PATH_SHOWN {
+                names.push("…".to_owned());
+                break;
+            }
+            let (node, name) = self.key_node(at).ok()?;
+            length = length.saturating_add(name.len()).saturating_add(1);
+            names.push(name.to_text());
             at = node.parent;
         }
         names.reverse();

@@ -114,6 +114,11 @@ impl<'h> View<'h> {
     pub(crate) fn value_list(&self, list: u32, count: u32) -> Result<impl Iterator<Item = u32> + 'h, HiveError> {
         let bytes: &'h [u8] = if count == 0 {
             &[]
+        } else if index(count) > self.bins.len() / VALUE_HEADER {
+            // Every value has a cell of its own.
+            let found = format!("{count} values");
+            let expected = format!("at most the {} that the hive has room for", self.bins.len() / VALUE_HEADER);
+            return Err(damaged(Rule::V7, list, found, expected, Effect::DropValues));
         } else {
             let payload = self.payload(list)?;
             let size = index(count).saturating_mul(4);

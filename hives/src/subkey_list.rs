@@ -6,6 +6,7 @@
 use crate::bytes::{array, index, u16_at, u32_at};
 use crate::error::HiveError;
 use crate::fault::{Effect, Rule};
+use crate::key_node::KEY_MIN;
 use crate::name::Name;
 use crate::view::{damaged, View};
 
@@ -157,24 +158,31 @@ impl<'h> View<'h> {
 
     /// The leaves of a list: itself, or those of an index root.
     pub(crate) fn leaves(&self, offset: u32) -> Result<Vec<Leaf<'h>>, HiveError> {
+        // Every child has a cell of its own; a list that names one key over and over, or one leaf, ends here.
+        let most = self.bins.len() / KEY_MIN;
+        let too_many = |offset, children: usize| {
+            let found = format!("a list of {children} keys or more");
+            damaged(
+                Rule::V6,
+                offset,
+                found,
+                format!("at most the {most} that the hive has room for"),
+                Effect::DropSubkeys,
+            )
+        };
         let root = match self.subkey_list(offset)? {
+            SubkeyList::Leaf(leaf) if leaf.count > most => return Err(too_many(offset, leaf.count)),
             SubkeyList::Leaf(leaf) => return Ok(vec![leaf]),
             SubkeyList::Root(root) => root,
         };
-        let mut leaves = Vec::with_capacity(root.count());
+        let mut leaves = Vec::new();
         let mut children = 0usize;
         for offset in root.leaves() {
             let leaf = self.leaf(offset)?;
-            // Every child has a cell of its own; an index root that names one leaf over and over ends here.
-            children = children.saturating_add(leaf.count);
-            if children > self.bins.len() / 8 {
-                return Err(damaged(
-                    Rule::V6,
-                    offset,
-                    "a leaf used many times",
-                    "different leaves",
-                    Effect::DropSubkeys,
-                ));
+            // An empty leaf counts, too: it has a cell as well.
+            children = children.saturating_add(leaf.count.max(1));
+            if children > most {
+                return Err(too_many(offset, children));
             }
             leaves.push(leaf);
         }

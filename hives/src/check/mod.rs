@@ -211,7 +211,7 @@ impl<'h> Checker<'h> {
                 found: finding.found,
                 expected: finding.expected,
                 effect: finding.effect,
-                path: key.and_then(|k| self.view.path_of(k)),
+                path: key.and_then(|k| self.view.short_path_of(k)),
             });
         }
     }
