@@ -44,7 +44,7 @@ for part in hostile model judges crash fuzz; do
                 ;;
             model) COLDMEND_MODEL_STEPS=${COLDMEND_MODEL_STEPS:-5000} run model ;;
             judges) COLDMEND_JUDGES=all run judges ;;
-            crash) run crash ;;
+            crash) COLDMEND_CRASH_ROUNDS=${COLDMEND_CRASH_ROUNDS:-20} run crash ;;
             fuzz) fuzz ;;
         esac
     fi

@@ -7,9 +7,16 @@
 
 mod common;
 
-use coldmend_hives::{Commit, DiskState, Hive, HiveError, LogRegime, LogSlot, MemoryStorage, RecoveryCommit};
+use coldmend_hives::{
+    Commit, DiskState, Hive, HiveError, LogFormat, LogRegime, LogSlot, MemoryStorage, RecoveryCommit,
+};
 use common::power::{commit, logs_for, Event, Files, Loss, Machines, LOSSES, REGIMES};
-use common::{tree, Random, NOW};
+use common::{corpus, hives, logs, tree, Random, NOW};
+
+/// How often each cut is tried with other sectors lost: `COLDMEND_CRASH_ROUNDS`.
+fn rounds() -> usize {
+    std::env::var("COLDMEND_CRASH_ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1)
+}
 
 /// What Windows, or we as Windows, make of the files at the next start.
 fn restart(files: &Files) -> Result<Hive, HiveError> {
@@ -34,7 +41,7 @@ fn a_commit_cut_anywhere_is_before_or_after() {
                 assert_eq!(machines.machine.done.get(), cut);
                 break;
             }
-            for how in LOSSES {
+            for how in (0..rounds()).flat_map(|_| LOSSES) {
                 let files = machines.after_cut(how, &mut random);
                 tried += 1;
                 dump(&format!("{}-{cut}-{tried}", name.replace(['.', ' '], "")), &files, &before, commit.after());
@@ -159,7 +166,7 @@ fn a_recovery_cut_anywhere_can_be_done_again() {
                     assert!(machines.primary.now.0 == recovery.after());
                     break;
                 }
-                for how in LOSSES {
+                for how in (0..rounds()).flat_map(|_| LOSSES) {
                     tried += 1;
                     let files = machines.after_cut(how, &mut random);
                     let position = recovery.position(&MemoryStorage(files.primary.clone())).unwrap();
@@ -175,6 +182,85 @@ fn a_recovery_cut_anywhere_can_be_done_again() {
     }
     println!("{tried} cut points of recoveries");
     assert!(tried > 60, "{tried}");
+}
+
+/// Real hives with their own logs: an edit, and for dirty ones the recovery before it, cut at every write and flush.
+#[test]
+fn real_hives_cut_anywhere_are_before_or_after() {
+    let Some(corpus) = corpus("cuts of real hives") else { return };
+    let limit = if rounds() > 1 { u64::MAX } else { 1 << 20 };
+    let (mut commits, mut recoveries, mut tried) = (0, 0, 0);
+    for (name, path) in hives(&corpus) {
+        let mut random = Random(7);
+        let mut start = Files { primary: std::fs::read(&path).unwrap(), logs: logs(&path) };
+        if start.primary.len() as u64 > limit {
+            continue;
+        }
+        let Ok(recovered) = Hive::recover(start.primary.clone(), &start.logs) else { continue };
+        if !recovered.report.was_clean {
+            let recovery = RecoveryCommit::prepare(recovered).unwrap();
+            let after = Files { primary: recovery.after().to_vec(), logs: start.logs.clone() };
+            for cut in 0..500 {
+                let mut machines = Machines::new(&start, cut);
+                if machines.run(|p, l| recovery.execute(p, l)).is_ok() {
+                    assert!(machines.primary.now.0 == recovery.after());
+                    start = machines.files();
+                    break;
+                }
+                for how in (0..rounds()).flat_map(|_| LOSSES) {
+                    let files = machines.after_cut(how, &mut random);
+                    let hive = restart(&files).unwrap_or_else(|e| panic!("{name}, cut {cut}, {how:?}: {e}"));
+                    assert!(is_same(&hive, &after.primary), "{name}, recovery, cut {cut}, {how:?}");
+                    tried += 1;
+                }
+            }
+            recoveries += 1;
+        }
+        let mut hive = Hive::open(start.primary.clone()).unwrap();
+        if !hive.verify().is_sound() {
+            continue;
+        }
+        let old_format = start.logs.log1.as_deref().map(coldmend_hives::inspect_log).and_then(|l| l.format);
+        let regime = match (&start.logs.log, &start.logs.log1, old_format) {
+            (Some(_), None, _) => LogRegime::Dot,
+            (_, _, Some(LogFormat::Dirt)) => LogRegime::Log12Dirt,
+            _ => LogRegime::Log12HvLe,
+        };
+        if regime != LogRegime::Dot {
+            start.logs.log1.get_or_insert_default();
+        }
+        hive.create_key("Coldmend\\Cut", NOW).unwrap();
+        hive.set_value("Coldmend\\Cut", "Value", 3, &[5; 9000], NOW).unwrap();
+        hive.set_value("", "Value", 4, &[1, 0, 0, 0], NOW).unwrap();
+        let commit = Commit::prepare(hive, &start.logs, regime, NOW).unwrap();
+        for cut in 0..500 {
+            let mut machines = Machines::new(&start, cut);
+            if machines.run(|p, l| commit.execute(p, l)).is_ok() {
+                assert!(machines.primary.now.0 == commit.after());
+                break;
+            }
+            for how in (0..rounds()).flat_map(|_| LOSSES) {
+                let files = machines.after_cut(how, &mut random);
+                let hive = restart(&files).unwrap_or_else(|e| panic!("{name}, cut {cut}, {how:?}: {e}"));
+                let known = is_same(&hive, &start.primary) || is_same(&hive, commit.after());
+                assert!(known, "{name}, cut {cut}, {how:?}: neither before nor after");
+                tried += 1;
+            }
+        }
+        commits += 1;
+    }
+    println!("{tried} cut points of {commits} commits and {recoveries} recoveries of real hives");
+    assert!(commits > 50 && recoveries > 5, "{commits}, {recoveries}");
+}
+
+/// Whether a hive has the same bins as a file, or else the same tree.
+fn is_same(hive: &Hive, file: &[u8]) -> bool {
+    let length = u32::from_le_bytes(file[40..44].try_into().unwrap()) as usize;
+    let bins = |bytes: &[u8]| bytes[4096..4096 + length.min(bytes.len() - 4096)].to_vec();
+    // The first bin's time stamp changes with the hive's.
+    let rest = |bytes: &[u8]| bins(bytes)[28..].to_vec();
+    (hive.base_block().length as usize == length && rest(hive.bytes()) == rest(file))
+        || Hive::open(file.to_vec()).is_ok_and(|other| tree(hive) == tree(&other))
 }
 
 /// Between the log and the mark, the mark and the pages, the pages and the end lies a flush of what came before.
