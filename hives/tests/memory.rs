@@ -302,7 +302,7 @@ fn memory_is_bounded_by_the_input() {
 }
 
 #[test]
-#[ignore = "does not hold yet: the check keeps a thousand paths of up to 390 KB each (view of one fault: 260 KB)"]
+#[ignore = "does not hold yet: the check keeps a thousand paths of up to 390 KB each"]
 fn faults_under_a_long_path_take_no_more() {
     let bytes = deep_faults(1200);
     Highest::default()
