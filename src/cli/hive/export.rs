@@ -1,19 +1,21 @@
 //! `coldmend hive export`: a key and everything under it as a `.reg` file.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use crate::error::{Context as _, Failure, Kind, Result};
 use crate::regfile::{self, Naming};
 use crate::ui::Ui;
 
-use super::{engine, key, open, resolve, HiveArguments, Status};
+use super::{key, open, output, resolve, HiveArguments, Status};
 
 /// Arguments of `hive export`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    coldmend hive export SYSTEM > system.reg\n  \
+    coldmend hive export SYSTEM 'CurrentControlSet\\Services\\BITS' --output bits.reg\n  \
+    coldmend hive export SOFTWARE --prefix 'HKEY_LOCAL_MACHINE\\SOFTWARE' --output software.reg")]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     hive: HiveArguments,
@@ -29,33 +31,18 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let (file, hive) = open(ui, &arguments.hive)?;
-    let path = resolve(&hive, &arguments.key)?;
-    let key = key(&hive, &path)?;
+    let opened = open(ui, &arguments.hive.hive)?;
+    let path = resolve(&opened.hive, &arguments.key)?;
+    let key = key(&opened.hive, &path)?;
     // The hive's own spelling of the path.
     let path = key.path().unwrap_or(path);
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
-    let text = regfile::export(&key, &path, &naming).map_err(engine("exporting"))?;
-    write(ui, arguments.output.as_deref(), &text)?;
+    let written =
+        output::reg(ui, arguments.output.as_deref(), "exporting", |out| regfile::export(out, &key, &path, &naming))?;
     ui.json(&json!({
-        "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": file.shown, "key": path,
+        "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": opened.file.shown, "key": path,
         "output": arguments.output.as_ref().map(|o| o.display().to_string()),
-        "reg": arguments.output.is_none().then_some(&text),
+        "reg": written.text,
     }))?;
     Ok(0)
-}
-
-/// Writes `.reg` text to a new file, or to stdout.
-pub(super) fn write(ui: &Ui, output: Option<&Path>, text: &str) -> Result<()> {
-    let Some(output) = output else {
-        ui.raw(text);
-        return Ok(());
-    };
-    let write = || -> std::io::Result<()> {
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(output)?;
-        out.write_all(&regfile::encode(text))
-    };
-    write()
-        .map_err(|e| Failure::from_error(Kind::Refused, e).hint("Name a file that is not there yet."))
-        .doing(|| format!("writing {}", output.display()))
 }
