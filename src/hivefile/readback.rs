@@ -1,9 +1,10 @@
 //! Reading back what was written: first every byte of the file against the image that was meant, then every edit through
 //! `nt-hive`, a reader that shares no code with the engine that wrote.
 //!
-//! nt-hive may panic on a damaged hive, so it only sees an image that passed the structural check and equals the file. Two of its limits
-//! are worked around: types that it does not know (their number can't be asked for, so the data alone is compared), and
-//! its own idea of upper case (a name that it does not find is looked for unit by unit).
+//! nt-hive may panic on a damaged hive, so it only sees an image that passed the structural check and equals the file. Three of its limits
+//! are worked around: types that it does not know (their number can't be asked for, so the data alone is compared), its own idea of
+//! upper case (a name that it does not find is looked for unit by unit), and long data in hives of version 1.3, where it expects
+//! the segments of later versions (the length alone is compared).
 
 use std::collections::HashSet;
 use std::io;
@@ -19,6 +20,9 @@ use crate::volume::fold::upcase_unit;
 
 /// Read at once: small enough to be compared while it is in the processor's cache.
 const CHUNK: usize = 256 << 10;
+/// The minor version since which long data lies in segments, and from which length on.
+const BIG_DATA_SINCE: u32 = 4;
+const BIG_DATA: usize = 16_344;
 
 /// Whether the file holds exactly these bytes.
 ///
@@ -86,9 +90,14 @@ pub(super) fn check_edits(image: &[u8], edits: &[Edit], keys: &[Arc<str>]) -> Re
                 last_key = found.map(|node| (key.as_ref(), node));
                 match (edit, value) {
                     (Edit::SetValue(_, _, wanted), Some(value)) => {
-                        let data = value.data().and_then(nt_hive::KeyValueData::into_vec);
                         let data_type = value.data_type().map_or(wanted.data_type, |known| known as u32);
-                        if data.map_err(|e| unseen(&place(), &e))? != wanted.data || data_type != wanted.data_type {
+                        let same = if hive.minor_version() < BIG_DATA_SINCE && wanted.data.len() > BIG_DATA {
+                            value.data_size() as usize == wanted.data.len()
+                        } else {
+                            let data = value.data().and_then(nt_hive::KeyValueData::into_vec);
+                            data.map_err(|e| unseen(&place(), &e))? == wanted.data
+                        };
+                        if !same || data_type != wanted.data_type {
                             return Err(wrong(&place(), "it holds something else"));
                         }
                     }

@@ -64,6 +64,7 @@ impl HiveOnDisk {
         let Opened { recovered, .. } =
             recover_image(&self.shown, bytes, &logs, force, || self.bytes_locked(&storages))?;
         if recovered.report.was_clean {
+            self.remove_left_over()?;
             return Ok(None);
         }
         let how = describe_recovery(&recovered.report);
@@ -117,6 +118,7 @@ impl HiveOnDisk {
         let commit = self.prepare(hive, &logs, time)?;
         drop(logs);
         if commit.is_empty() {
+            self.remove_left_over()?;
             return Ok(dirty);
         }
         self.write(&commit, &mut storages)?;
@@ -142,6 +144,18 @@ impl HiveOnDisk {
         }
     }
 
+    /// Whether there is a trace of an edit. Beside a hive that is clean it is a left-over: the edit was done, or had not begun.
+    pub fn has_left_over(&self) -> bool {
+        matches!(self.volume.find(&self.before), Ok(Some(_)))
+    }
+
+    fn remove_left_over(&self) -> Result<()> {
+        if self.has_left_over() {
+            self.volume.remove_file(&self.before)?;
+        }
+        Ok(())
+    }
+
     fn write_recovery(&self, commit: &RecoveryCommit, storages: &mut HiveStorages<'_>) -> Result<()> {
         let _waits = writing();
         let (primary, mut logs) = storages.parts();
@@ -160,9 +174,7 @@ impl HiveOnDisk {
         let has_log = self.log_paths.iter().any(Option::is_some);
         self.ask_for_room(commit, &*primary, has_log)?;
         if !has_log {
-            if self.volume.find(&self.before)?.is_some() {
-                self.volume.remove_file(&self.before)?;
-            }
+            self.remove_left_over()?;
             let before = Before::of(commit, &*primary)
                 .map_err(|e| Failure::from_error(FailureKind::Unreadable, e))
                 .doing(|| format!("reading {}; nothing was written", self.shown))?;

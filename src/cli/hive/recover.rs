@@ -36,7 +36,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let file = HiveOnDisk::find(&arguments.hive.hive)?;
     let force = arguments.write.force_dirty_hive;
     let contents = file.read()?;
-    let is_clean = contents.base().is_some_and(|base| base.is_clean()) && !contents.is_cut();
+    let is_clean = contents.base().is_some_and(|base| base.is_clean()) && !contents.is_cut() && !file.has_left_over();
     let how = if is_clean || arguments.output.is_some() {
         // A clean hive is not written, so it need not be writable.
         let read = file.open(contents, force)?;
