@@ -153,15 +153,22 @@ pub(crate) fn recover_image(
         recovered = without_logs(&mut again)?;
         report = recovered.hive.check();
     }
-    if let Some(fault) = report.faults.first() {
-        let after = if recovered.report.was_clean { "" } else { ", after its logs were replayed in memory," };
-        return Err(Failure::unreadable(format!(
-            "the hive {place}{after} is damaged: {} fault(s), the first at {fault}",
-            report.stats.faults
-        ))
-        .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
-    }
+    refuse_faults(place, recovered.report.was_clean, &report)?;
     Ok(Opened { recovered, report })
+}
+
+/// The failure for a hive that the structural check found faults in.
+///
+/// # Errors
+/// There is a fault.
+pub(crate) fn refuse_faults(place: &str, was_clean: bool, report: &CheckReport) -> Result<()> {
+    let Some(fault) = report.faults.first() else { return Ok(()) };
+    let after = if was_clean { "" } else { ", after its logs were replayed in memory," };
+    Err(Failure::unreadable(format!(
+        "the hive {place}{after} is damaged: {} fault(s), the first at {fault}",
+        report.stats.faults
+    ))
+    .hint("A damaged hive is never edited. Restore it from a backup of this installation."))
 }
 
 /// Opens a hive image as [`recover_image`] does, for an edit. Returns the logs as that edit will find them.

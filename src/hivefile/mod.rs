@@ -15,7 +15,7 @@ use std::path::Path;
 use coldmend_hives::{BaseBlock, CheckReport, Hive, HiveError, LogFiles};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
-use crate::evidence::{describe_recovery, recover_image, Opened, LOG_SUFFIXES};
+use crate::evidence::{describe_recovery, recover_image, refuse_faults, Opened, LOG_SUFFIXES};
 use crate::volume::{HostVolume, Kind, VolPath, Volume};
 
 use before::Before;
@@ -163,6 +163,31 @@ impl HiveOnDisk {
             Some(found) if found.kind == Kind::File => Ok(Before::parse(&self.volume.read(&self.before, LIMIT)?)),
             _ => Ok(None),
         }
+    }
+
+    /// Opens what was read; a clean hive is not checked yet, so that the check can run beside other work: until [`HiveOnDisk::judge`] has
+    /// passed it, nothing of it may be shown.
+    ///
+    /// # Errors
+    /// As [`HiveOnDisk::open`].
+    pub fn open_unchecked(&self, contents: Contents) -> Result<(ToRead, bool)> {
+        if contents.is_cut() || !contents.base().is_some_and(|base| base.is_clean()) {
+            return Ok((self.open(contents, false)?, false));
+        }
+        let hive = Hive::open(contents.bytes).map_err(|e| {
+            Failure::from_error(FailureKind::Unreadable, e)
+                .context(format!("opening the hive {}", self.shown))
+                .hint("Restore it from a backup of this installation; a damaged hive is never edited.")
+        })?;
+        Ok((ToRead { hive, report: CheckReport::default(), how: None }, true))
+    }
+
+    /// The structural check that is still owed to a clean hive.
+    ///
+    /// # Errors
+    /// It found a fault.
+    pub fn judge(&self, hive: &Hive) -> Result<()> {
+        refuse_faults(&self.shown, true, &hive.check())
     }
 
     /// Replays what was read in memory, and checks nothing but what that needs. Answers the hive, and what was done, in words.

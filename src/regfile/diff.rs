@@ -75,7 +75,7 @@ fn compare(
         if step(out, section, &name) {
             match (old, new) {
                 (Some(old), Some(new)) => compare(out, &old, &new, section)?,
-                (None, Some(new)) => write_tree(out, &new, section)?,
+                (None, Some(new)) => write_tree(out, &new, section, 0)?,
                 (Some(_), None) => out.section(true, section)?,
                 (None, None) => {}
             }

@@ -44,11 +44,22 @@ pub enum ExportError {
 /// Damage, and what the output reports.
 pub fn export(out: &mut RegWriter<'_>, key: &KeyRef<'_>, path: &str, naming: &Naming) -> Result<(), ExportError> {
     out.header();
-    write_tree(out, key, &mut naming.section(path))
+    write_tree(out, key, &mut naming.section(path), 0)
 }
 
+/// Windows nests keys 512 deep at most; a damaged hive, whose check is not through yet, may go in circles.
+const DEPTH_MAX: usize = 600;
+
 /// `section` grows and shrinks with the walk, so that no path is put together twice.
-pub(super) fn write_tree(out: &mut RegWriter<'_>, key: &KeyRef<'_>, section: &mut String) -> Result<(), ExportError> {
+pub(super) fn write_tree(
+    out: &mut RegWriter<'_>,
+    key: &KeyRef<'_>,
+    section: &mut String,
+    depth: usize,
+) -> Result<(), ExportError> {
+    if depth > DEPTH_MAX {
+        return Err(io::Error::other("the keys are nested too deeply").into());
+    }
     out.section(false, section)?;
     for value in key.values()? {
         write_value(out, &value)?;
@@ -56,7 +67,7 @@ pub(super) fn write_tree(out: &mut RegWriter<'_>, key: &KeyRef<'_>, section: &mu
     for subkey in key.subkeys()? {
         let len = section.len();
         if step(out, section, &subkey.name()) {
-            write_tree(out, &subkey, section)?;
+            write_tree(out, &subkey, section, depth + 1)?;
         }
         section.truncate(len);
     }

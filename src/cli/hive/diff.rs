@@ -40,7 +40,9 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let doing = engine("comparing");
     let (old, new) = (before.hive.root().map_err(&doing)?, after.hive.root().map_err(&doing)?);
     let written =
-        output::reg(ui, arguments.output.as_deref(), "comparing", |out| regfile::diff(out, &old, &new, &naming))?;
+        output::reg(ui, arguments.output.as_deref(), "comparing", before.hive.bytes().len(), &|| Ok(()), |out| {
+            regfile::diff(out, &old, &new, &naming)
+        })?;
     let different = !written.is_empty;
     ui.json(&json!({
         "schema": "coldmend.hive-diff/1", "tool": env!("CARGO_PKG_VERSION"),

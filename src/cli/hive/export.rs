@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use crate::hivefile::HiveOnDisk;
 use crate::regfile::{self, Naming};
 use crate::ui::Ui;
 
-use super::{key, open, output, resolve, HiveArguments, Status};
+use super::{key, output, resolve, say_how, HiveArguments, Status};
 
 /// Arguments of `hive export`.
 #[derive(Args, Debug)]
@@ -31,16 +32,25 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let opened = open(ui, &arguments.hive.hive)?;
-    let path = resolve(&opened.hive, &arguments.key)?;
-    let key = key(&opened.hive, &path)?;
+    let file = HiveOnDisk::find(&arguments.hive.hive)?;
+    let (read, is_unchecked) = file.open_unchecked(file.read()?)?;
+    say_how(ui, &file, &read);
+    let judge = || if is_unchecked { file.judge(&read.hive) } else { Ok(()) };
+    // What is wrong with a damaged hive matters more than that a key was not found in it.
+    let found = resolve(&read.hive, &arguments.key).and_then(|path| Ok((key(&read.hive, &path)?, path)));
+    let (key, path) = match found {
+        Ok(found) => found,
+        Err(failure) => return Err(judge().err().unwrap_or(failure)),
+    };
     // The hive's own spelling of the path.
     let path = key.path().unwrap_or(path);
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
-    let written =
-        output::reg(ui, arguments.output.as_deref(), "exporting", |out| regfile::export(out, &key, &path, &naming))?;
+    let size = read.hive.bytes().len();
+    let written = output::reg(ui, arguments.output.as_deref(), "exporting", size, &judge, |out| {
+        regfile::export(out, &key, &path, &naming)
+    })?;
     ui.json(&json!({
-        "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": opened.file.shown, "key": path,
+        "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": file.shown, "key": path,
         "output": arguments.output.as_ref().map(|o| o.display().to_string()),
         "reg": written.text,
     }))?;

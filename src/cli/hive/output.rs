@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc::{sync_channel, SyncSender};
 
 use crate::error::{Context as _, Failure, Kind, Result};
 use crate::regfile::{Encoding, ExportError, RegWriter};
@@ -54,6 +55,9 @@ pub(super) fn new_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Res
         if check_interrupted().is_err() && removed {
             return Failure::new(Kind::Interrupted, format!("interrupted; {shown} was removed again"));
         }
+        if failure.kind != Kind::Partial && removed {
+            return failure;
+        }
         let what = if removed { "it was removed again" } else { "what is there of it is not whole" };
         failure.context(format!("writing {shown}; {what}")).hint("Mend the cause, such as a full disk, and try again.")
     })
@@ -67,38 +71,82 @@ pub(super) struct Written {
     pub is_empty: bool,
 }
 
-/// Has `.reg` text written: to a new file in UTF-16, to stdout in UTF-8, or kept for the JSON document. With `or_nothing`, an empty
-/// text makes no file. Says it when names had to be left out.
+/// Text on its way from the thread that makes it to the one that writes it.
+struct Pieces(SyncSender<Vec<u8>>);
+
+impl Write for Pieces {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0.send(piece.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes text in a thread of its own, and meanwhile judges, and then writes it here. What waits is bounded by a share of `size`.
+fn piped(
+    out: &mut dyn Write,
+    encoding: Encoding,
+    size: usize,
+    judge: &dyn Fn() -> Result<()>,
+    make: impl FnOnce(&mut RegWriter<'_>) -> Result<(), ExportError> + Send,
+) -> Result<Result<(bool, u64), ExportError>> {
+    /// About the size of a piece, in bytes.
+    const PIECE: usize = 128 << 10;
+    let (send, receive) = sync_channel((size / 16 / PIECE).clamp(16, 256));
+    std::thread::scope(|scope| {
+        let maker = scope.spawn(move || -> Result<(bool, u64), ExportError> {
+            let mut pieces = Pieces(send);
+            let mut writer = RegWriter::new(&mut pieces, encoding);
+            make(&mut writer)?;
+            Ok((writer.is_empty(), writer.finish()?))
+        });
+        judge()?;
+        let mut written = Ok(());
+        for piece in receive {
+            written = out.write_all(&piece);
+            if written.is_err() {
+                // Nothing more is taken, so the maker ends.
+                break;
+            }
+        }
+        let made = maker.join().map_err(|_| Failure::new(Kind::Partial, "the thread that makes the text has died"))?;
+        Ok(written.and_then(|()| out.flush()).map_err(ExportError::from).and(made))
+    })
+}
+
+/// Has `.reg` text written: to a new file in UTF-16, to stdout in UTF-8, or kept for the JSON document; nothing before `judge` has agreed. Says it when
+/// names had to be left out.
 pub(super) fn reg(
     ui: &Ui,
     output: Option<&Path>,
     doing: &str,
-    write: impl FnOnce(&mut RegWriter<'_>) -> Result<(), ExportError>,
+    size: usize,
+    judge: &dyn Fn() -> Result<()>,
+    make: impl FnOnce(&mut RegWriter<'_>) -> Result<(), ExportError> + Send,
 ) -> Result<Written> {
-    let failed = |kind: Kind| {
-        move |e: ExportError| match e {
-            ExportError::Hive(e) => engine(doing)(e),
-            ExportError::Io(e) => Failure::from_error(kind, e),
-        }
-    };
-    let into = |out: &mut dyn Write, encoding| -> Result<(bool, u64), ExportError> {
-        let mut writer = RegWriter::new(out, encoding);
-        write(&mut writer)?;
-        Ok((writer.is_empty(), writer.finish()?))
+    let failed = |e: ExportError| match e {
+        ExportError::Hive(e) => engine(doing)(e),
+        ExportError::Io(e) => Failure::from_error(Kind::Partial, e),
     };
     let mut text = None;
     let (is_empty, left_out) = match output {
-        Some(path) => new_file(path, |out| into(out, Encoding::Utf16).map_err(failed(Kind::Partial)))?,
+        Some(path) => new_file(path, |out| piped(out, Encoding::Utf16, size, judge, make)?.map_err(failed))?,
         None if ui.format == Format::Json => {
             let mut bytes = Vec::new();
-            let written = into(&mut bytes, Encoding::Utf8).map_err(failed(Kind::Partial))?;
+            let written = piped(&mut bytes, Encoding::Utf8, size, judge, make)?.map_err(failed)?;
             text = Some(String::from_utf8_lossy(&bytes).into_owned());
             written
         }
-        None => match into(&mut ui.pipe(), Encoding::Utf8) {
+        None => match piped(&mut ui.pipe(), Encoding::Utf8, size, judge, make)? {
             // A closed pipe (`| head`) is the reader's wish, not an error.
             Err(ExportError::Io(e)) if e.kind() == io::ErrorKind::BrokenPipe => (false, 0),
-            result => result.map_err(failed(Kind::Partial)).doing(|| "writing to standard output".into())?,
+            result => result
+                .map_err(failed)
+                .doing(|| "writing to standard output".into())
+                .map_err(|f| f.hint("Look at what takes the output: a full disk, perhaps."))?,
         },
     };
     if left_out > 0 {
