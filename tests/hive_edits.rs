@@ -198,7 +198,7 @@ fn reg_files_that_are_none() {
     let reg = folder.path().join("x.reg");
     for (what, bytes, status, said) in [
         ("empty", Vec::new(), 2, "Windows Registry Editor"),
-        ("garbage", (0..5000u32).map(|n| (n * 7919 >> 3) as u8).collect(), 2, "line 1"),
+        ("garbage", (0..5000u32).map(|n| ((n * 7919) >> 3) as u8).collect(), 2, "line 1"),
         ("zeros", vec![0; 5000], 2, "zeros"),
         ("cut UTF-16", wide[..wide.len() - 3].to_vec(), 2, "cut"),
         ("old", b"REGEDIT4\r\n[\\A]\r\n".to_vec(), 2, "version 5"),
@@ -250,7 +250,7 @@ fn a_hive_that_is_in_use_or_may_not_be_written() {
         hive("set", &file, &set).expect(3);
         hive("ls", &file, &[]).expect(0);
         hive("recover", &file, &[]).expect(0);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
         hive("ls", &file, &[]).expect(3);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     }

@@ -20,6 +20,7 @@ use crate::volume::{HostVolume, Kind, VolPath, Volume};
 
 use before::Before;
 pub(crate) use storages::HiveStorages;
+pub use write::Make;
 
 /// The ending of the file that stands in for a log.
 const BEFORE: &str = "coldmend-before";

@@ -21,6 +21,9 @@ use super::{Contents, HiveOnDisk, HiveStorages, LIMIT, TAKEN_BACK};
 /// Room that the file system itself may want besides what is written, in bytes.
 const SLACK: u64 = 64 << 10;
 
+/// Makes edits in memory; answers the key of each as it was resolved.
+pub type Make<'m> = &'m mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str>>>;
+
 impl HiveOnDisk {
     /// Opens the hive and its logs for writing, and locks them.
     fn lock(&self) -> Result<HiveStorages<'_>> {
@@ -76,18 +79,12 @@ impl HiveOnDisk {
         Ok(Some(how))
     }
 
-    /// Makes edits and commits them, recovering a dirty hive first. `make` makes them in memory, and answers the key of each as it was
-    /// resolved; it is called twice for a dirty hive, which is only written when it is known that the edits can be made.
+    /// Makes edits and commits them, recovering a dirty hive first. `make` is called twice for a dirty hive, which is only written when it is known that the edits can be made.
     /// Answers whether anything was written.
     ///
     /// # Errors
     /// Refused or unreadable with nothing written; partial when a write fails.
-    pub fn edit(
-        &self,
-        force: bool,
-        edits: &[Edit],
-        make: &mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str>>>,
-    ) -> Result<bool> {
+    pub fn edit(&self, force: bool, edits: &[Edit], make: Make<'_>) -> Result<bool> {
         let mut storages = self.lock()?;
         let contents = self.read_locked(&storages)?;
         if contents.is_cut() {
