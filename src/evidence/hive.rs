@@ -2,7 +2,9 @@
 //!
 //! Structure comes from `coldmend-hives`; values are then read through [`super::Registry`].
 
-use coldmend_hives::{FileTime, Hive, HiveError, LogFiles, LogRegime, RecoveryCommit, RecoveryReport};
+use coldmend_hives::{
+    BaseBlock, CheckReport, FileTime, Hive, HiveError, LogFiles, LogRegime, Recovered, RecoveryCommit, RecoveryReport,
+};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
@@ -97,9 +99,79 @@ impl HiveFile {
     }
 }
 
-/// Opens a hive image: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the whole
-/// structural check. With `force`, a dirty hive without usable logs is taken as it is if it passes the check. Returns the
-/// logs as an edit will find them.
+/// A hive that is clean, or was made so in memory, with the report of its structural check, which found no fault.
+pub(crate) struct Opened {
+    /// The hive, and what was done to get it.
+    pub recovered: Recovered,
+    /// The structural check of it.
+    pub report: CheckReport,
+}
+
+/// Opens a hive image with its logs: refuses what is no hive, recovers a dirty one from its logs in memory, and runs the
+/// whole structural check. With `force`, a dirty hive without usable logs is taken as it is if it passes the check; `again`
+/// then gives the bytes a second time, so that no copy has to be kept for a case that is rare.
+///
+/// # Errors
+/// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
+pub(crate) fn recover_image(
+    place: &str,
+    bytes: Vec<u8>,
+    logs: &LogFiles,
+    force: bool,
+    again: impl FnOnce() -> Result<Vec<u8>>,
+) -> Result<Opened> {
+    let unreadable = |error: HiveError, doing: &str| {
+        Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
+    };
+    let without_logs = |again: &mut dyn FnMut() -> Result<Vec<u8>>| {
+        Hive::recover_without_logs(again()?, logs).map_err(|e| unreadable(e, "opening the dirty hive"))
+    };
+    let mut again = Some(again);
+    let mut again = || again.take().map_or_else(|| Ok(Vec::new()), |again| again());
+    let is_regf = bytes.starts_with(b"regf");
+    let mut recovered = match Hive::recover(bytes, logs) {
+        Err(error @ HiveError::NotRecoverable { .. }) if !is_regf => {
+            return Err(unreadable(error, "the file is no registry hive (it does not begin with \"regf\"):")
+                .hint("Restore it from a backup of this installation; a damaged hive is never edited."));
+        }
+        Err(HiveError::NotRecoverable { .. }) if force => without_logs(&mut again)?,
+        Err(error @ HiveError::NotRecoverable { .. }) => {
+            return Err(unreadable(error, "recovering the hive").hint(
+                "Restore the log files beside it. If they are lost for good, --force-dirty-hive (of repair, and of hive recover, set \
+                 and delete) takes the hive as it is, provided that it passes the structural check; what the logs held is lost then.",
+            ));
+        }
+        result => result.map_err(|e| {
+            unreadable(e, "opening the hive")
+                .hint("Restore it from a backup of this installation; a damaged hive is never edited.")
+        })?,
+    };
+    let mut report = recovered.hive.verify();
+    if force && !report.is_sound() && !recovered.report.was_clean && !recovered.report.forced {
+        // The logs make it worse: without them it may be sound.
+        drop(recovered);
+        recovered = without_logs(&mut again)?;
+        report = recovered.hive.verify();
+    }
+    refuse_faults(place, recovered.report.was_clean, &report)?;
+    Ok(Opened { recovered, report })
+}
+
+/// The failure for a hive that the structural check found faults in.
+///
+/// # Errors
+/// There is a fault.
+pub(crate) fn refuse_faults(place: &str, was_clean: bool, report: &CheckReport) -> Result<()> {
+    let Some(fault) = report.faults.first() else { return Ok(()) };
+    let after = if was_clean { "" } else { ", after its logs were replayed in memory," };
+    Err(Failure::unreadable(format!(
+        "the hive {place}{after} is damaged: {} fault(s), the first at {fault}",
+        report.stats.faults
+    ))
+    .hint("A damaged hive is never edited. Restore it from a backup of this installation."))
+}
+
+/// Opens a hive image as [`recover_image`] does, for an edit. Returns the logs as that edit will find them.
 ///
 /// # Errors
 /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
@@ -109,50 +181,15 @@ pub fn open_image(
     logs: LogFiles,
     force: bool,
 ) -> Result<(Hive, LogFiles, Option<Recovery>)> {
-    let unreadable = |error: HiveError, doing: &str| {
-        Failure::from_error(FailureKind::Unreadable, error).context(format!("{doing} {place}"))
-    };
-    let unreplayed = force.then(|| bytes.clone());
-    let is_regf = bytes.starts_with(b"regf");
-    let recovered = match (Hive::recover(bytes, &logs), &unreplayed) {
-        (Err(error @ HiveError::NotRecoverable { .. }), _) if !is_regf => {
-            return Err(unreadable(error, "the file is no registry hive (it does not begin with \"regf\"):")
-                .hint("Restore it from a backup of this installation; a damaged hive is never edited."));
-        }
-        (Err(HiveError::NotRecoverable { .. }), Some(bytes)) => {
-            Hive::recover_without_logs(bytes.clone(), &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?
-        }
-        (Err(error @ HiveError::NotRecoverable { .. }), None) => {
-            return Err(unreadable(error, "recovering the hive").hint(
-                "Restore the log files beside it. If they are lost for good, repair --force-dirty-hive takes the hive as it is, \
-                 provided that it passes the structural check; what the logs held is lost then.",
-            ));
-        }
-        (result, _) => result.map_err(|e| {
-            unreadable(e, "opening the hive")
-                .hint("Restore it from a backup of this installation; a damaged hive is never edited.")
-        })?,
-    };
-    let mut recovered = recovered;
-    let mut faults = recovered.hive.verify().faults;
-    if let (false, Some(bytes)) = (faults.is_empty() || recovered.report.was_clean, unreplayed) {
-        // The logs make it worse: without them it may be sound.
-        recovered = Hive::recover_without_logs(bytes, &logs).map_err(|e| unreadable(e, "opening the dirty hive"))?;
-        faults = recovered.hive.verify().faults;
-    }
-    if let Some(fault) = faults.first() {
-        let after = if recovered.report.was_clean { "" } else { ", after its logs were replayed in memory," };
-        return Err(Failure::unreadable(format!(
-            "the hive {place}{after} is damaged: {} fault(s), the first at {fault}",
-            faults.len()
-        ))
-        .hint("A damaged hive is never edited. Restore it from a backup of this installation."));
-    }
+    let is_dirty = BaseBlock::parse(&bytes).is_some_and(|base| !base.is_clean());
+    let copy = (force && is_dirty).then(|| bytes.clone());
+    let Opened { recovered, .. } = recover_image(place, bytes, &logs, force, || Ok(copy.unwrap_or_default()))?;
     if recovered.report.was_clean {
         return Ok((recovered.hive, logs, None));
     }
     let how = describe_recovery(&recovered.report);
-    let commit = RecoveryCommit::prepare(recovered).map_err(|e| unreadable(e, "recovering the hive"))?;
+    let commit = RecoveryCommit::prepare(recovered)
+        .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).context(format!("recovering the hive {place}")))?;
     let hive = commit.hive().clone();
     let mut logs = logs;
     logs.neutralise();
@@ -160,7 +197,7 @@ pub fn open_image(
 }
 
 /// What a recovery did, in words.
-fn describe_recovery(report: &RecoveryReport) -> String {
+pub(crate) fn describe_recovery(report: &RecoveryReport) -> String {
     if report.forced {
         return "not closed cleanly, and taken as it is because no log can be replayed".into();
     }

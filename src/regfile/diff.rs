@@ -1,82 +1,86 @@
 //! The difference between two hives, as the `.reg` text that makes the second out of the first.
+//!
+//! Keys and values count, and not what `.reg` can't tell: order, class names, security descriptors, times.
 
 use std::collections::BTreeMap;
 
-use coldmend_hives::{HiveError, KeyRef, ValueRef};
+use coldmend_hives::{KeyRef, ValueRef};
 
-use super::export::{write_name, write_section, write_value};
-use super::{Naming, HEADER};
+use super::export::{step, write_tree, write_value};
+use super::{ExportError, Naming, RegWriter};
 use crate::volume::fold::upcase_unit;
 
-/// The text, or `None` when both hold the same keys and values. Names are compared without case, as Windows does.
+/// Writes what differs; nothing at all when both hold the same keys and values. Names are compared without case, as Windows does.
 ///
 /// # Errors
-/// Damage that the structural check would have found.
-pub fn diff(before: &KeyRef<'_>, after: &KeyRef<'_>, naming: &Naming) -> Result<Option<String>, HiveError> {
-    let mut out = String::new();
-    compare(&mut out, before, after, "", naming)?;
-    Ok((!out.is_empty()).then(|| format!("{HEADER}\r\n{out}")))
+/// Damage, and what the output reports.
+pub fn diff(
+    out: &mut RegWriter<'_>,
+    before: &KeyRef<'_>,
+    after: &KeyRef<'_>,
+    naming: &Naming,
+) -> Result<(), ExportError> {
+    compare(out, before, after, &mut naming.section(""))
 }
 
-/// By name, compared unit by unit as Windows does; `str::to_uppercase` would make one of `ß` and `SS`.
-fn folded<T>(items: Vec<T>, units: impl Fn(&T) -> Vec<u16>) -> BTreeMap<Vec<u16>, T> {
-    items.into_iter().map(|item| (units(&item).into_iter().map(upcase_unit).collect(), item)).collect()
+/// Unit by unit as Windows does; `str::to_uppercase` would make one of `ß` and `SS`.
+fn fold(mut name: Vec<u16>) -> Vec<u16> {
+    name.iter_mut().for_each(|unit| *unit = upcase_unit(*unit));
+    name
+}
+
+/// Both lists side by side: what is only in one, and what is in both.
+fn pairs<T>(old: Vec<T>, new: Vec<T>, name: impl Fn(&T) -> Vec<u16>) -> Vec<(Option<T>, Option<T>)> {
+    // Mostly they are the same, in the same order.
+    if old.len() == new.len() && old.iter().zip(&new).all(|(old, new)| fold(name(old)) == fold(name(new))) {
+        return old.into_iter().zip(new).map(|(old, new)| (Some(old), Some(new))).collect();
+    }
+    let mut all: BTreeMap<Vec<u16>, (Option<T>, Option<T>)> = BTreeMap::new();
+    for item in old {
+        let folded = fold(name(&item));
+        all.entry(folded).or_insert((None, None)).0 = Some(item);
+    }
+    for item in new {
+        let folded = fold(name(&item));
+        all.entry(folded).or_insert((None, None)).1 = Some(item);
+    }
+    all.into_values().collect()
 }
 
 fn compare(
-    out: &mut String,
+    out: &mut RegWriter<'_>,
     before: &KeyRef<'_>,
     after: &KeyRef<'_>,
-    path: &str,
-    naming: &Naming,
-) -> Result<(), HiveError> {
-    let old = folded(before.values()?, ValueRef::name_units);
-    let new = folded(after.values()?, ValueRef::name_units);
-    let mut lines = String::new();
-    for (folded, value) in &old {
-        if !new.contains_key(folded) {
-            write_name(&mut lines, &value.name());
-            lines.push_str("-\r\n");
+    section: &mut String,
+) -> Result<(), ExportError> {
+    let mut named = false;
+    for (old, new) in pairs(before.values()?, after.values()?, ValueRef::name_units) {
+        if let (Some(old), Some(new)) = (&old, &new) {
+            if old.data_type() == new.data_type() && old.data()? == new.data()? {
+                continue;
+            }
+        }
+        if !std::mem::replace(&mut named, true) {
+            out.section(false, section)?;
+        }
+        match (old, new) {
+            (_, Some(new)) => write_value(out, &new)?,
+            (Some(old), None) => out.deleted_value(&old.name())?,
+            (None, None) => {}
         }
     }
-    for (folded, value) in &new {
-        let data = value.data()?;
-        let same = match old.get(folded) {
-            Some(old) => old.data_type() == value.data_type() && old.data()? == data,
-            None => false,
-        };
-        if !same {
-            write_value(&mut lines, &value.name(), value.data_type(), &data);
+    for (old, new) in pairs(before.subkeys()?, after.subkeys()?, KeyRef::name_units) {
+        let len = section.len();
+        let Some(name) = new.as_ref().or(old.as_ref()).map(KeyRef::name) else { continue };
+        if step(out, section, &name) {
+            match (old, new) {
+                (Some(old), Some(new)) => compare(out, &old, &new, section)?,
+                (None, Some(new)) => write_tree(out, &new, section, 0)?,
+                (Some(_), None) => out.section(true, section)?,
+                (None, None) => {}
+            }
         }
-    }
-    if !lines.is_empty() {
-        write_section(out, &naming.section(path));
-        out.push_str(&lines);
-    }
-    let old = folded(before.subkeys()?, KeyRef::name_units);
-    let new = folded(after.subkeys()?, KeyRef::name_units);
-    let below = |key: &KeyRef<'_>| if path.is_empty() { key.name() } else { format!("{path}\\{}", key.name()) };
-    for (folded, key) in &old {
-        if !new.contains_key(folded) {
-            write_section(out, &format!("-{}", naming.section(&below(key))));
-        }
-    }
-    for (folded, key) in &new {
-        match old.get(folded) {
-            Some(old) => compare(out, old, key, &below(key), naming)?,
-            None => added(out, key, &below(key), naming)?,
-        }
-    }
-    Ok(())
-}
-
-fn added(out: &mut String, key: &KeyRef<'_>, path: &str, naming: &Naming) -> Result<(), HiveError> {
-    write_section(out, &naming.section(path));
-    for value in key.values()? {
-        write_value(out, &value.name(), value.data_type(), &value.data()?);
-    }
-    for subkey in key.subkeys()? {
-        added(out, &subkey, &format!("{path}\\{}", subkey.name()), naming)?;
+        section.truncate(len);
     }
     Ok(())
 }

@@ -7,18 +7,14 @@
 mod diff;
 mod export;
 mod parse;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 pub use diff::diff;
-pub use export::{export, Naming};
+pub use export::{export, ExportError, Naming};
 pub use parse::{parse, Edit, RegFileError};
+pub use writer::{Encoding, RegWriter};
 
 /// The first line.
 pub const HEADER: &str = "Windows Registry Editor Version 5.00";
-
-/// The text as regedit stores it: UTF-16LE with a byte order mark.
-pub fn encode(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len() * 2 + 2);
-    bytes.extend_from_slice(&[0xff, 0xfe]);
-    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
-}

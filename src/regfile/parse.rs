@@ -1,4 +1,8 @@
 //! Reading a `.reg` file into edits. Every fault has its line.
+//!
+//! Line ends count outside quotes only: a value's name, or its text, may hold some, and so may a key's name.
+
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -20,13 +24,22 @@ pub struct RegFileError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// Make the key, if it is not there.
-    CreateKey(String),
+    CreateKey(Arc<str>),
     /// Delete the key and everything under it, if it is there.
-    DeleteKey(String),
+    DeleteKey(Arc<str>),
     /// Set a value.
-    SetValue(String, String, RegValue),
+    SetValue(Arc<str>, String, RegValue),
     /// Delete a value, if it is there.
-    DeleteValue(String, String),
+    DeleteValue(Arc<str>, String),
+}
+
+impl Edit {
+    /// The key that it is about.
+    pub fn key(&self) -> &Arc<str> {
+        match self {
+            Edit::CreateKey(key) | Edit::DeleteKey(key) | Edit::SetValue(key, ..) | Edit::DeleteValue(key, _) => key,
+        }
+    }
 }
 
 /// Reads the bytes of a `.reg` file: UTF-16LE with a byte order mark, or UTF-8. Sections may name keys with a leading
@@ -34,135 +47,301 @@ pub enum Edit {
 ///
 /// # Errors
 /// The first line that is not understood.
-pub fn parse(bytes: &[u8], prefix: Option<&str>) -> Result<Vec<Edit>, RegFileError> {
+pub fn parse(bytes: Vec<u8>, prefix: Option<&str>) -> Result<Vec<Edit>, RegFileError> {
     let text = decode(bytes)?;
-    let mut edits = Vec::new();
-    let mut section: Option<Option<String>> = None;
-    let mut lines = text.lines().enumerate().map(|(i, l)| (i + 1, l));
-    let (_, first) = lines.next().unwrap_or((1, ""));
+    let mut reader = Reader { rest: &text, line: 1 };
+    let first = reader.rest.split('\n').next().unwrap_or_default();
     if first.trim() != super::HEADER {
-        return Err(fault(1, first, "the line \"Windows Registry Editor Version 5.00\""));
-    }
-    while let Some((line, raw)) = lines.next() {
-        let mut content = raw.trim().to_string();
-        if content.is_empty() || content.starts_with(';') {
-            continue;
-        }
-        if let Some(inner) = content.strip_prefix('[') {
-            let inner = inner.strip_suffix(']').ok_or_else(|| fault(line, &content, "a section that ends with ]"))?;
-            let (delete, name) = inner.strip_prefix('-').map_or((false, inner), |n| (true, n));
-            let key = key_path(name, prefix);
-            edits.push(if delete { Edit::DeleteKey(key.clone()) } else { Edit::CreateKey(key.clone()) });
-            section = Some((!delete).then_some(key));
-            continue;
-        }
-        while content.ends_with('\\') && is_hex_line(&content) {
-            content.pop();
-            let Some((_, next)) = lines.next() else {
-                return Err(fault(line, "the end of the file", "the continuation of a line"));
-            };
-            content.push_str(next.trim());
-        }
-        let key = match &section {
-            Some(Some(key)) => key,
-            Some(None) => return Err(fault(line, &content, "no values in a section that is deleted")),
-            None => return Err(fault(line, &content, "a section")),
+        let expected = match first.trim() {
+            "REGEDIT4" => "version 5, which begins with \"Windows Registry Editor Version 5.00\" (open the file in regedit and export it anew)",
+            _ => "the line \"Windows Registry Editor Version 5.00\"",
         };
-        edits.push(value_edit(key, &content, line)?);
+        return Err(fault(1, first, expected));
     }
-    Ok(edits)
+    reader.skip(first.len());
+    let mut edits = Vec::new();
+    let mut section: Option<Option<Arc<str>>> = None;
+    loop {
+        reader.blank();
+        let line = reader.line;
+        match reader.rest.as_bytes().first() {
+            None => return Ok(edits),
+            Some(b';') => reader.skip(reader.to_line_end()),
+            Some(b'[') => {
+                let (delete, key) = reader.section(prefix)?;
+                let key: Arc<str> = key.into();
+                edits.push(if delete { Edit::DeleteKey(key.clone()) } else { Edit::CreateKey(key.clone()) });
+                section = Some((!delete).then_some(key));
+            }
+            Some(_) => {
+                let here = || reader.rest.split('\n').next().unwrap_or_default();
+                let key = match &section {
+                    Some(Some(key)) => key.clone(),
+                    Some(None) => return Err(fault(line, here(), "no values in a section that is deleted")),
+                    None => return Err(fault(line, here(), "a section")),
+                };
+                edits.push(reader.value(key)?);
+            }
+        }
+    }
 }
 
 fn fault(line: usize, found: &str, expected: &'static str) -> RegFileError {
-    let short: String = found.chars().take(80).collect();
-    RegFileError { line, found: format!("{short:?}"), expected }
+    let short: String = found.trim_end_matches(['\r', '\n']).chars().take(80).collect();
+    RegFileError { line, found: if found.is_empty() { "the end".into() } else { format!("{short:?}") }, expected }
 }
 
-fn decode(bytes: &[u8]) -> Result<String, RegFileError> {
+fn decode(bytes: Vec<u8>) -> Result<String, RegFileError> {
     if let Some(body) = bytes.strip_prefix(&[0xff, 0xfe]) {
-        let units: Vec<u16> = body.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect();
-        return String::from_utf16(&units).map_err(|_| fault(1, "an unpaired surrogate", "UTF-16"));
+        if body.len() % 2 != 0 {
+            return Err(fault(lines(body, 2), "half a character, at the end", "whole characters: the file is cut"));
+        }
+        let units = body.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]]));
+        let mut text = String::with_capacity(body.len() / 2 + body.len() / 8);
+        for (at, c) in char::decode_utf16(units).enumerate() {
+            let Ok(c) = c else {
+                let before = body.get(..at * 2).unwrap_or(body);
+                return Err(fault(lines(before, 2) + 1, "an unpaired surrogate", "UTF-16"));
+            };
+            text.push(c);
+        }
+        return Ok(text);
     }
-    let body = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
-    String::from_utf8(body.to_vec()).map_err(|e| {
-        let line = body.iter().take(e.utf8_error().valid_up_to()).filter(|&&b| b == b'\n').count() + 1;
+    let bytes = match bytes.strip_prefix(&[0xef, 0xbb, 0xbf]) {
+        Some(body) => body.to_vec(),
+        None => bytes,
+    };
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = e.utf8_error().valid_up_to();
+        let line = lines(e.as_bytes().get(..valid).unwrap_or_default(), 1) + 1;
         fault(line, "bytes that are no text", "UTF-16 with a byte order mark, or UTF-8")
     })
 }
 
-fn key_path(name: &str, prefix: Option<&str>) -> String {
-    let name = name.trim();
+/// Line ends in text of units of that many bytes.
+fn lines(bytes: &[u8], unit: usize) -> usize {
+    bytes.chunks_exact(unit).filter(|c| c.first() == Some(&b'\n') && c.iter().skip(1).all(|byte| *byte == 0)).count()
+}
+
+fn key_path<'n>(name: &'n str, prefix: Option<&str>) -> &'n str {
     if let Some(prefix) = prefix {
         let prefix = prefix.trim_end_matches('\\');
         if name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
             let rest = name.get(prefix.len()..).unwrap_or_default();
             if rest.is_empty() || rest.starts_with('\\') {
-                return rest.trim_start_matches('\\').to_string();
+                return rest.strip_prefix('\\').unwrap_or(rest);
             }
         }
     }
-    name.strip_prefix('\\').unwrap_or(name).to_string()
+    name.strip_prefix('\\').unwrap_or(name)
 }
 
-/// Whether a backslash at the end continues the line: only hex data does (text may end with one, inside its quotes).
-fn is_hex_line(content: &str) -> bool {
-    content.rsplit_once("=hex").is_some_and(|(_, rest)| rest.starts_with(':') || rest.starts_with('('))
+/// What is left of the text, and where that is.
+struct Reader<'t> {
+    rest: &'t str,
+    line: usize,
 }
 
-fn value_edit(key: &str, content: &str, line: usize) -> Result<Edit, RegFileError> {
-    let (name, rest) = if let Some(rest) = content.strip_prefix('@') {
-        (String::new(), rest)
-    } else {
-        quoted(content).ok_or_else(|| fault(line, content, "a value: \"name\"=… or @=…"))?
-    };
-    let data = rest.trim_start().strip_prefix('=').ok_or_else(|| fault(line, rest, "an equals sign"))?.trim();
-    if data == "-" {
-        return Ok(Edit::DeleteValue(key.into(), name));
+impl<'t> Reader<'t> {
+    /// Goes on, counting lines.
+    fn skip(&mut self, bytes: usize) {
+        let (gone, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+        self.line += gone.bytes().filter(|byte| *byte == b'\n').count();
+        self.rest = rest;
     }
-    let value = if data.starts_with('"') {
-        match quoted(data) {
-            Some((text, "")) => RegValue::string(&text),
-            _ => return Err(fault(line, data, "text in quotes")),
+
+    /// Skips white space and empty lines.
+    fn blank(&mut self) {
+        self.skip(self.rest.len() - self.rest.trim_start_matches([' ', '\t', '\r', '\n', '\u{feff}']).len());
+    }
+
+    /// Skips white space inside a line.
+    fn space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t']);
+    }
+
+    fn to_line_end(&self) -> usize {
+        self.rest.find('\n').unwrap_or(self.rest.len())
+    }
+
+    fn here(&self) -> &'t str {
+        self.rest.get(..self.to_line_end()).unwrap_or_default()
+    }
+
+    fn expect(&self, expected: &'static str) -> RegFileError {
+        fault(self.line, self.here(), expected)
+    }
+
+    /// Nothing may follow on this line but a remark.
+    fn end_of_line(&mut self) -> Result<(), RegFileError> {
+        self.space();
+        let left = self.here().trim_end();
+        if !left.is_empty() && !left.starts_with(';') {
+            return Err(self.expect("the end of the line"));
         }
-    } else if let Some(digits) = data.strip_prefix("dword:") {
-        let number = u32::from_str_radix(digits.trim(), 16).map_err(|_| fault(line, digits, "eight hex digits"))?;
-        RegValue::dword(number)
-    } else if let Some(rest) = data.strip_prefix("hex") {
-        let (kind, bytes) = rest.split_once(':').ok_or_else(|| fault(line, data, "hex: or hex(TYPE):"))?;
-        let data_type = if kind.is_empty() {
-            REG_BINARY
-        } else {
-            kind.strip_prefix('(')
-                .and_then(|k| k.strip_suffix(')'))
-                .and_then(|k| u32::from_str_radix(k, 16).ok())
-                .ok_or_else(|| fault(line, kind, "a type in parentheses, in hex"))?
+        self.skip(self.to_line_end());
+        Ok(())
+    }
+
+    /// `[KEY]` or `[-KEY]`. It ends with the first `]` that ends a line: names may hold others.
+    fn section(&mut self, prefix: Option<&str>) -> Result<(bool, &'t str), RegFileError> {
+        const EXPECTED: &str = "a section that ends with ]";
+        let body = self.rest.get(1..).unwrap_or_default();
+        let mut from = 0;
+        let end = loop {
+            let Some(at) = body.get(from..).and_then(|rest| rest.find(']')).map(|at| from + at) else {
+                return Err(self.expect(EXPECTED));
+            };
+            let after = body.get(at + 1..).unwrap_or_default().trim_start_matches([' ', '\t', '\r']);
+            if after.is_empty() || after.starts_with('\n') {
+                break at;
+            }
+            from = at + 1;
         };
-        let data = bytes
-            .split(',')
-            .map(str::trim)
-            .filter(|b| !b.is_empty())
-            .map(|b| u8::from_str_radix(b, 16).map_err(|_| fault(line, b, "bytes of two hex digits")))
-            .collect::<Result<Vec<u8>, _>>()?;
-        RegValue { data_type, data }
-    } else {
-        return Err(fault(line, data, "\"text\", dword:…, hex:… or -"));
-    };
-    Ok(Edit::SetValue(key.into(), name, value))
-}
+        let inner = body.get(..end).unwrap_or_default();
+        // A bracket that was forgotten is not made good by one further on.
+        if inner.contains("\n[") || inner.contains("\n\"") || inner.contains("\n@") {
+            return Err(self.expect(EXPECTED));
+        }
+        self.skip(end + 2);
+        let (delete, name) = inner.strip_prefix('-').map_or((false, inner), |name| (true, name));
+        Ok((delete, key_path(name, prefix)))
+    }
 
-/// A quoted text at the start, unescaped, and what follows it.
-fn quoted(content: &str) -> Option<(String, &str)> {
-    let body = content.strip_prefix('"')?;
-    let mut text = String::new();
-    let mut chars = body.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some((text, body.get(at + 1..)?)),
-            '\\' => text.push(chars.next()?.1),
-            c => text.push(c),
+    /// `"name"=…` or `@=…`.
+    fn value(&mut self, key: Arc<str>) -> Result<Edit, RegFileError> {
+        let name = if self.rest.starts_with('@') {
+            self.skip(1);
+            String::new()
+        } else {
+            self.quoted("a value: \"name\"=… or @=…")?
+        };
+        self.space();
+        if !self.rest.starts_with('=') {
+            return Err(self.expect("an equals sign"));
+        }
+        self.skip(1);
+        self.space();
+        let value = if self.rest.starts_with('"') {
+            RegValue::string(&self.quoted("text in quotes")?)
+        } else if self.rest.starts_with('-') {
+            self.skip(1);
+            self.end_of_line()?;
+            return Ok(Edit::DeleteValue(key, name));
+        } else if self.rest.starts_with("dword:") {
+            self.skip("dword:".len());
+            let digits = self.digits();
+            let number = u32::from_str_radix(digits, 16).map_err(|_| self.expect("one to eight hex digits"))?;
+            self.skip(digits.len());
+            RegValue::dword(number)
+        } else if self.rest.starts_with("hex") {
+            self.skip("hex".len());
+            let data_type = self.hex_type()?;
+            RegValue { data_type, data: self.hex()? }
+        } else {
+            return Err(self.expect("\"text\", dword:…, hex:… or -"));
+        };
+        self.end_of_line()?;
+        Ok(Edit::SetValue(key, name, value))
+    }
+
+    fn digits(&self) -> &'t str {
+        let end = self.rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        self.rest.get(..end).unwrap_or_default()
+    }
+
+    fn hex_type(&mut self) -> Result<u32, RegFileError> {
+        const EXPECTED: &str = "hex: or hex(TYPE):, the type in hex";
+        let mut data_type = REG_BINARY;
+        if self.rest.starts_with('(') {
+            self.skip(1);
+            let digits = self.digits();
+            data_type = u32::from_str_radix(digits, 16).map_err(|_| self.expect(EXPECTED))?;
+            self.skip(digits.len());
+            if !self.rest.starts_with(')') {
+                return Err(self.expect(EXPECTED));
+            }
+            self.skip(1);
+        }
+        if !self.rest.starts_with(':') {
+            return Err(self.expect(EXPECTED));
+        }
+        self.skip(1);
+        Ok(data_type)
+    }
+
+    /// Bytes with commas between them, and a backslash where the line goes on.
+    fn hex(&mut self) -> Result<Vec<u8>, RegFileError> {
+        let mut bytes = self.rest.as_bytes();
+        let mut data = Vec::new();
+        let mut at = 0;
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+        let mut wants_comma = false;
+        loop {
+            match bytes.get(at).copied() {
+                Some(b' ' | b'\t' | b'\r') => at += 1,
+                Some(b',') => {
+                    wants_comma = false;
+                    at += 1;
+                }
+                Some(b'\\') => {
+                    let after = bytes.get(at + 1..).unwrap_or_default();
+                    let blank = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
+                    self.skip(at);
+                    if after.get(blank) != Some(&b'\n') {
+                        return Err(match after.get(blank) {
+                            None => fault(self.line, "the end of the file", "the continuation of a line"),
+                            Some(_) => self.expect("the end of the line behind a backslash"),
+                        });
+                    }
+                    let line = self.line;
+                    self.skip(blank + 2);
+                    if self.rest.trim().is_empty() {
+                        return Err(fault(line, "the end of the file", "the continuation of a line"));
+                    }
+                    bytes = self.rest.as_bytes();
+                    at = 0;
+                }
+                None | Some(b'\n' | b';') => {
+                    self.skip(at);
+                    return Ok(data);
+                }
+                Some(byte) => {
+                    let high = digit(byte);
+                    let low = bytes.get(at + 1).copied().and_then(digit);
+                    let (Some(high), false) = (high, wants_comma) else {
+                        self.skip(at);
+                        return Err(self.expect("bytes of two hex digits, with commas between them"));
+                    };
+                    data.push(low.map_or(high, |low| high << 4 | low));
+                    at += if low.is_some() { 2 } else { 1 };
+                    wants_comma = true;
+                }
+            }
         }
     }
-    None
+
+    /// Text in quotes, unescaped.
+    fn quoted(&mut self, expected: &'static str) -> Result<String, RegFileError> {
+        let Some(body) = self.rest.strip_prefix('"') else { return Err(self.expect(expected)) };
+        let mut text = String::new();
+        let mut from = 0;
+        loop {
+            let Some(at) = body.get(from..).and_then(|rest| rest.find(['"', '\\'])).map(|at| from + at) else {
+                return Err(self.expect(expected));
+            };
+            text.push_str(body.get(from..at).unwrap_or_default());
+            if body.as_bytes().get(at) == Some(&b'"') {
+                self.skip(at + 2);
+                return Ok(text);
+            }
+            let Some(escaped) = body.get(at + 1..).and_then(|rest| rest.chars().next()) else {
+                return Err(self.expect(expected));
+            };
+            text.push(escaped);
+            from = at + 1 + escaped.len_utf8();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -173,7 +352,7 @@ mod tests {
     const HEAD: &str = "Windows Registry Editor Version 5.00\r\n\r\n";
 
     fn edits(body: &str) -> Result<Vec<Edit>, RegFileError> {
-        parse(format!("{HEAD}{body}").as_bytes(), Some("HKEY_LOCAL_MACHINE\\SYSTEM"))
+        parse(format!("{HEAD}{body}").into_bytes(), Some("HKEY_LOCAL_MACHINE\\SYSTEM"))
     }
 
     #[test]
@@ -195,7 +374,7 @@ mod tests {
 
     #[test]
     fn faults_name_their_line() {
-        assert_eq!(parse(b"REGEDIT4\n", None).unwrap_err().line, 1);
+        assert_eq!(parse(b"REGEDIT4\n".to_vec(), None).unwrap_err().line, 1);
         assert_eq!(edits("\"a\"=\"b\"\n").unwrap_err().line, 3);
         assert_eq!(edits("[A]\n\"a\"=dword:xyz\n").unwrap_err().line, 4);
         assert_eq!(edits("[A\n").unwrap_err().line, 3);
@@ -207,6 +386,50 @@ mod tests {
     #[test]
     fn both_encodings_are_read() {
         let text = format!("{HEAD}[Ä]\r\n");
-        assert_eq!(parse(text.as_bytes(), None), parse(&super::super::encode(&text), None));
+        let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let narrow = parse(text.clone().into_bytes(), None);
+        assert_eq!(narrow, Ok(vec![Edit::CreateKey("Ä".into())]));
+        assert_eq!(parse(wide.clone(), None), narrow);
+        assert_eq!(parse(format!("\u{feff}{text}").into_bytes(), None), narrow);
+        assert!(parse(wide[..wide.len() - 1].to_vec(), None).unwrap_err().expected.contains("cut"));
+    }
+
+    #[test]
+    fn names_and_text_may_hold_anything() {
+        let body = "[\\a]b [c]x\r\nd]\r\n\"x\r\ny\"=\"1\n2\" ; remark\r\n\"=hex:\"=\"\\\\\"\r\n[ e ]\n[-\\-f]";
+        assert_eq!(
+            edits(body).unwrap(),
+            [
+                Edit::CreateKey("a]b [c]x\r\nd".into()),
+                Edit::SetValue("a]b [c]x\r\nd".into(), "x\r\ny".into(), RegValue::string("1\n2")),
+                Edit::SetValue("a]b [c]x\r\nd".into(), "=hex:".into(), RegValue::string("\\")),
+                Edit::CreateKey(" e ".into()),
+                Edit::DeleteKey("-f".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for body in [
+            "\"a\"=dword:123456789\n",
+            "\"a\"=dword:\n",
+            "\"a\"=dword:+1\n",
+            "\"a\"=hex:+1\n",
+            "\"a\"=hex:123\n",
+            "\"a\"=hex:12 34\n",
+            "\"a\"=hex(x):12\n",
+            "\"a\"=hex(7:12\n",
+            "\"a\"=hex:12,\\ 13\n",
+            "\"a\"=\"b\" c\n",
+            "\"a\"\n",
+            "\"a\\",
+            "a=1\n",
+        ] {
+            let fault = edits(&format!("[A]\n{body}")).unwrap_err();
+            assert_eq!(fault.line, 4, "{body:?}: {fault}");
+        }
+        assert_eq!(edits("[A]\n\"a\"=hex:12,\\\n  zz\n").unwrap_err().line, 5);
+        assert_eq!(edits("[A\n\"a\"=\"b\"\n[B]\n").unwrap_err().line, 3);
     }
 }

@@ -65,7 +65,10 @@ impl Drop for Writing {
 }
 
 /// Fails when the user asked to stop.
-pub(super) fn check() -> Result<(), Failure> {
+///
+/// # Errors
+/// That.
+pub fn check() -> Result<(), Failure> {
     if state().requested {
         return Err(Failure::new(Kind::Partial, "interrupted by the user"));
     }

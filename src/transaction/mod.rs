@@ -19,7 +19,9 @@ mod verify;
 
 pub use apply::{apply, check_binding, check_place, Applied};
 pub(crate) use files::object_kind;
-pub use interrupt::{install as install_interrupt_handler, writing, OutputFormat as InterruptFormat};
+pub use interrupt::{
+    check as check_interrupted, install as install_interrupt_handler, writing, OutputFormat as InterruptFormat,
+};
 pub use journal::{Line, StepState};
 pub use resume::{close, no_plan, position_of, resume, take_back, Position};
 pub use state::{parse_plan, Record, RecordState, StateDir};

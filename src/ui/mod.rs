@@ -96,19 +96,11 @@ impl Ui {
         }
     }
 
-    /// Writes text of a file format to stdout as it is, for another program; nothing in JSON mode. On a terminal it is
-    /// made harmless like everything else.
-    pub fn raw(&self, text: &str) {
-        if self.format == Format::Text {
-            self.clear_progress();
-            let mut stdout = io::stdout().lock();
-            let _ = if io::stdout().is_terminal() {
-                stdout.write_all(sanitized(&text.replace('\r', "")).as_bytes())
-            } else {
-                stdout.write_all(text.as_bytes())
-            };
-            let _ = stdout.flush();
-        }
+    /// Stdout for text of a file format, as it is, for another program. On a terminal it is made harmless like everything else.
+    /// Pieces must end between characters.
+    pub fn pipe(&self) -> impl Write {
+        self.clear_progress();
+        Pipe { is_terminal: io::stdout().is_terminal() }
     }
 
     /// Writes the JSON document; nothing in text mode.
@@ -188,6 +180,25 @@ impl Ui {
             let _ = writeln!(io::stderr(), "  what to do: {}", sanitized(hint));
         }
         let _ = self.json(&ErrorDocument::of(failure));
+    }
+}
+
+/// Stdout, for [`Ui::pipe`].
+struct Pipe {
+    is_terminal: bool,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if !self.is_terminal {
+            return io::stdout().write(text);
+        }
+        let harmless = sanitized(&String::from_utf8_lossy(text).replace('\r', ""));
+        io::stdout().write_all(harmless.as_bytes()).map(|()| text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
     }
 }
 

@@ -8,10 +8,16 @@ use serde_json::json;
 use crate::regfile::{self, Naming};
 use crate::ui::Ui;
 
-use super::{engine, open, HiveArguments, Status};
+use super::{engine, open, output, Status};
 
 /// Arguments of `hive diff`.
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Keys and values are compared; class names, security descriptors and times are not, since .reg can't tell them.\n\n\
+    Example: what a repair has changed, and how to take exactly that over into a third hive\n  \
+    coldmend hive diff SYSTEM.before SYSTEM --output changes.reg\n  \
+    coldmend hive set OTHER --reg changes.reg"
+)]
 pub(in crate::cli) struct Arguments {
     /// The first hive file
     #[arg(value_name = "HIVE")]
@@ -28,19 +34,20 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let (before_file, before) = open(ui, &HiveArguments { hive: arguments.before.clone() })?;
-    let (after_file, after) = open(ui, &HiveArguments { hive: arguments.after.clone() })?;
+    let before = open(ui, &arguments.before)?;
+    let after = open(ui, &arguments.after)?;
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
     let doing = engine("comparing");
-    let text =
-        regfile::diff(&before.root().map_err(&doing)?, &after.root().map_err(&doing)?, &naming).map_err(&doing)?;
-    if let Some(text) = &text {
-        super::export::write(ui, arguments.output.as_deref(), text)?;
-    }
+    let (old, new) = (before.hive.root().map_err(&doing)?, after.hive.root().map_err(&doing)?);
+    let written =
+        output::reg(ui, arguments.output.as_deref(), "comparing", before.hive.bytes().len(), &|| Ok(()), |out| {
+            regfile::diff(out, &old, &new, &naming)
+        })?;
+    let different = !written.is_empty;
     ui.json(&json!({
         "schema": "coldmend.hive-diff/1", "tool": env!("CARGO_PKG_VERSION"),
-        "before": before_file.shown, "after": after_file.shown,
-        "different": text.is_some(), "reg": text,
+        "before": before.file.shown, "after": after.file.shown,
+        "different": different, "reg": written.text.filter(|_| different),
     }))?;
-    Ok(u8::from(text.is_some()))
+    Ok(u8::from(different))
 }

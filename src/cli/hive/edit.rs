@@ -1,6 +1,7 @@
 //! `coldmend hive set` and `coldmend hive delete`: edits of one hive file, committed by Windows' own protocol.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use coldmend_hives::{FileTime, Hive};
@@ -11,6 +12,7 @@ use crate::hivefile::HiveOnDisk;
 use crate::plan::{from_hex, RegValue, REG_QWORD};
 use crate::regfile::{self, Edit};
 use crate::ui::Ui;
+use crate::volume::escape::escape_text;
 
 use super::{engine, resolve, HiveArguments, Status, WriteArguments};
 
@@ -72,78 +74,135 @@ enum Type {
     Binary,
 }
 
+/// The largest .reg file that is read.
+const REG_LIMIT: u64 = 4 << 30;
+
 pub(super) fn set(ui: &Ui, arguments: &SetArguments) -> Status {
     let edits = match &arguments.reg {
         Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|e| Failure::from_error(Kind::Unreadable, e))
-                .doing(|| format!("reading {}", path.display()))?;
-            regfile::parse(&bytes, arguments.prefix.as_deref())
-                .map_err(|e| Failure::from_error(Kind::Usage, e).context(format!("reading {}", path.display())))?
+            let shown = escape_text(path.as_os_str());
+            let bytes = read_reg(path).doing(|| format!("reading {shown}"))?;
+            regfile::parse(bytes, arguments.prefix.as_deref()).map_err(|e| {
+                Failure::from_error(Kind::Usage, e)
+                    .context(format!("reading {shown}; nothing was written"))
+                    .hint("A .reg file as regedit and `coldmend hive export` write it is needed.")
+            })?
         }
         None => {
             let (Some(key), Some(name), Some(data_type)) = (&arguments.key, &arguments.name, arguments.data_type)
             else {
                 return Err(Failure::usage("a key, a name, data and --type are needed, or --reg FILE"));
             };
-            vec![Edit::SetValue(key.clone(), name.clone(), value(data_type, &arguments.data)?)]
+            vec![Edit::SetValue(key.as_str().into(), name.clone(), value(data_type, &arguments.data)?)]
         }
     };
-    apply(ui, &arguments.hive, &arguments.write, &edits, false)
+    apply(ui, &arguments.hive, &arguments.write, edits, false)
+}
+
+/// A .reg file, or a pipe that gives one; nothing that never ends.
+fn read_reg(path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let unreadable = |e: std::io::Error| {
+        Failure::from_error(Kind::Unreadable, e).hint("Name a .reg file that is there and may be read.")
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let meta = file.metadata().map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    let too_large = || Failure::unreadable(format!("it has more than {REG_LIMIT} bytes")).hint("Split the .reg file.");
+    if meta.is_dir() {
+        return Err(Failure::unreadable("it is a folder").hint("Name a .reg file."));
+    }
+    if meta.len() > REG_LIMIT {
+        return Err(too_large());
+    }
+    if meta.is_file() {
+        let expected = usize::try_from(meta.len()).map_err(|_| too_large())?;
+        bytes.try_reserve_exact(expected.saturating_add(1)).map_err(|e| Failure::from_error(Kind::Unreadable, e))?;
+    }
+    // A device that never ends shows itself in its first bytes: no text has a NUL there.
+    (&file).take(4096).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() >= 4 && bytes.iter().take(4).all(|byte| *byte == 0) {
+        return Err(Failure::usage("it begins with zeros")
+            .hint("Name a .reg file, as regedit or `coldmend hive export` writes it."));
+    }
+    (&file).take(REG_LIMIT).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > REG_LIMIT {
+        return Err(too_large());
+    }
+    Ok(bytes)
 }
 
 pub(super) fn delete(ui: &Ui, arguments: &DeleteArguments) -> Status {
+    let key = arguments.key.as_str().into();
     let edit = match &arguments.name {
-        Some(name) => Edit::DeleteValue(arguments.key.clone(), name.clone()),
-        None => Edit::DeleteKey(arguments.key.clone()),
+        Some(name) => Edit::DeleteValue(key, name.clone()),
+        None => Edit::DeleteKey(key),
     };
-    apply(ui, &arguments.hive, &arguments.write, &[edit], true)
+    apply(ui, &arguments.hive, &arguments.write, vec![edit], true)
 }
 
 /// Makes the edits as one commit. With `strict`, what is to be deleted must be there.
-fn apply(ui: &Ui, hive: &HiveArguments, write: &WriteArguments, edits: &[Edit], strict: bool) -> Status {
-    let file = HiveOnDisk::read(&hive.hive)?;
-    let changed = file.edit(write.force_dirty_hive, |hive, now| {
-        edits.iter().try_for_each(|edit| apply_one(hive, edit, now, strict))
-    })?;
+fn apply(ui: &Ui, hive: &HiveArguments, write: &WriteArguments, edits: Vec<Edit>, strict: bool) -> Status {
+    let file = HiveOnDisk::find(&hive.hive)?;
+    let count = edits.len();
+    ui.progress(&format!("editing {}", file.shown));
+    let changed = file.edit(write.force_dirty_hive, &edits, &mut |hive, now| make(hive, &edits, now, strict))?;
     ui.out(if changed { "Done; written and read back.\n" } else { "Nothing to do; nothing was written.\n" });
     ui.json(&json!({
         "schema": "coldmend.hive-edit/1", "tool": env!("CARGO_PKG_VERSION"), "path": file.shown,
-        "edits": edits.len(), "changed": changed,
+        "edits": count, "changed": changed,
     }))?;
     Ok(0)
 }
 
-fn apply_one(hive: &mut Hive, edit: &Edit, now: FileTime, strict: bool) -> Result<()> {
-    let there = |hive: &Hive, key: &str| hive.find_key(key).map(|k| k.is_some()).map_err(engine("looking for a key"));
+/// Makes the edits in memory; answers the keys that they were made on.
+fn make(hive: &mut Hive, edits: &[Edit], now: FileTime, strict: bool) -> Result<Vec<Arc<str>>> {
+    // The key of the edit before is mostly the key of this one.
+    let mut last: Option<(Arc<str>, Arc<str>)> = None;
+    let mut made = Vec::with_capacity(edits.len());
+    for edit in edits {
+        let key = match &last {
+            Some((given, key)) if Arc::ptr_eq(given, edit.key()) => key.clone(),
+            _ => Arc::from(resolve(hive, edit.key())?),
+        };
+        let is_same = last.as_ref().is_some_and(|(given, _)| Arc::ptr_eq(given, edit.key()));
+        make_one(hive, edit, &key, now, strict, is_same)?;
+        last = Some((edit.key().clone(), key.clone()));
+        made.push(key);
+    }
+    Ok(made)
+}
+
+/// With `is_there`, the key is known to be there: the edit before was on it.
+fn make_one(hive: &mut Hive, edit: &Edit, key: &str, now: FileTime, strict: bool, is_there: bool) -> Result<()> {
+    let there = |hive: &Hive| hive.find_key(key).map(|k| k.is_some()).map_err(engine("looking for a key"));
     match edit {
-        Edit::CreateKey(key) => {
-            let key = resolve(hive, key)?;
-            if !there(hive, &key)? {
-                hive.create_key(&key, now).map_err(engine("creating a key"))?;
+        Edit::CreateKey(_) => {
+            if !there(hive)? {
+                hive.create_key(key, now).map_err(engine("creating a key"))?;
             }
         }
-        Edit::DeleteKey(key) => {
-            let key = resolve(hive, key)?;
-            if strict || there(hive, &key)? {
-                hive.delete_key(&key, now).map_err(engine("deleting a key"))?;
+        Edit::DeleteKey(_) => {
+            if key.is_empty() {
+                return Err(Failure::usage("the root key can't be deleted").hint("Name a key below it."));
+            }
+            if strict || there(hive)? {
+                hive.delete_key(key, now).map_err(engine("deleting a key"))?;
             }
         }
-        Edit::SetValue(key, name, value) => {
-            let key = resolve(hive, key)?;
-            if !there(hive, &key)? {
-                hive.create_key(&key, now).map_err(engine("creating a key"))?;
+        Edit::SetValue(_, name, value) => {
+            if !is_there && !there(hive)? {
+                hive.create_key(key, now).map_err(engine("creating a key"))?;
             }
-            hive.set_value(&key, name, value.data_type, &value.data, now).map_err(engine("setting a value"))?;
+            hive.set_value(key, name, value.data_type, &value.data, now).map_err(engine("setting a value"))?;
         }
-        Edit::DeleteValue(key, name) => {
-            let key = resolve(hive, key)?;
-            let found = match hive.find_key(&key).map_err(engine("looking for a key"))? {
+        Edit::DeleteValue(_, name) => {
+            let found = match hive.find_key(key).map_err(engine("looking for a key"))? {
                 Some(key) => key.value(name).map_err(engine("looking for a value"))?.is_some(),
                 None => false,
             };
             if strict || found {
-                hive.delete_value(&key, name, now).map_err(engine("deleting a value"))?;
+                hive.delete_value(key, name, now).map_err(engine("deleting a value"))?;
             }
         }
     }

@@ -1,19 +1,22 @@
 //! `coldmend hive export`: a key and everything under it as a `.reg` file.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use crate::error::{Context as _, Failure, Kind, Result};
+use crate::hivefile::HiveOnDisk;
 use crate::regfile::{self, Naming};
 use crate::ui::Ui;
 
-use super::{engine, key, open, resolve, HiveArguments, Status};
+use super::{key, output, resolve, say_how, HiveArguments, Status};
 
 /// Arguments of `hive export`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    coldmend hive export SYSTEM > system.reg\n  \
+    coldmend hive export SYSTEM 'CurrentControlSet\\Services\\BITS' --output bits.reg\n  \
+    coldmend hive export SOFTWARE --prefix 'HKEY_LOCAL_MACHINE\\SOFTWARE' --output software.reg")]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     hive: HiveArguments,
@@ -29,33 +32,27 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let (file, hive) = open(ui, &arguments.hive)?;
-    let path = resolve(&hive, &arguments.key)?;
-    let key = key(&hive, &path)?;
+    let file = HiveOnDisk::find(&arguments.hive.hive)?;
+    let (read, is_unchecked) = file.open_unchecked(file.read()?)?;
+    say_how(ui, &file, &read);
+    let judge = || if is_unchecked { file.judge(&read.hive) } else { Ok(()) };
+    // What is wrong with a damaged hive matters more than that a key was not found in it.
+    let found = resolve(&read.hive, &arguments.key).and_then(|path| Ok((key(&read.hive, &path)?, path)));
+    let (key, path) = match found {
+        Ok(found) => found,
+        Err(failure) => return Err(judge().err().unwrap_or(failure)),
+    };
     // The hive's own spelling of the path.
     let path = key.path().unwrap_or(path);
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
-    let text = regfile::export(&key, &path, &naming).map_err(engine("exporting"))?;
-    write(ui, arguments.output.as_deref(), &text)?;
+    let size = read.hive.bytes().len();
+    let written = output::reg(ui, arguments.output.as_deref(), "exporting", size, &judge, |out| {
+        regfile::export(out, &key, &path, &naming)
+    })?;
     ui.json(&json!({
         "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": file.shown, "key": path,
         "output": arguments.output.as_ref().map(|o| o.display().to_string()),
-        "reg": arguments.output.is_none().then_some(&text),
+        "reg": written.text,
     }))?;
     Ok(0)
-}
-
-/// Writes `.reg` text to a new file, or to stdout.
-pub(super) fn write(ui: &Ui, output: Option<&Path>, text: &str) -> Result<()> {
-    let Some(output) = output else {
-        ui.raw(text);
-        return Ok(());
-    };
-    let write = || -> std::io::Result<()> {
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(output)?;
-        out.write_all(&regfile::encode(text))
-    };
-    write()
-        .map_err(|e| Failure::from_error(Kind::Refused, e).hint("Name a file that is not there yet."))
-        .doing(|| format!("writing {}", output.display()))
 }

@@ -1,14 +1,14 @@
 //! `coldmend hive info`: what a hive file is, without judging its inside.
 
 use clap::Args;
-use coldmend_hives::{check_bytes, inspect_log, BaseBlock, LogSlot};
+use coldmend_hives::{check_bytes, inspect_log, LogSlot};
 use serde_json::json;
 
-use crate::error::Failure;
 use crate::hivefile::HiveOnDisk;
 use crate::ui::Ui;
+use crate::volume::escape::escape_text;
 
-use super::{HiveArguments, Status};
+use super::{no_hive, HiveArguments, Status};
 
 /// Arguments of `hive info`.
 #[derive(Args, Debug)]
@@ -18,14 +18,10 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let file = HiveOnDisk::read(&arguments.hive.hive)?;
-    let base = BaseBlock::parse(&file.bytes).ok_or_else(|| {
-        Failure::unreadable(format!(
-            "{} is not a hive: found {:02x?} at offset 0, expected \"regf\"",
-            file.shown,
-            file.bytes.get(..4).unwrap_or_default()
-        ))
-    })?;
+    let file = HiveOnDisk::find(&arguments.hive.hive)?;
+    let contents = file.read()?;
+    let Some(base) = contents.base() else { return Err(no_hive(&file, &contents)) };
+    let size = contents.bytes.len();
     let clean = base.is_clean();
     let state = if clean {
         "clean".to_string()
@@ -34,22 +30,23 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     } else {
         format!("dirty: checksum {:#010x}, computed {:#010x}", base.checksum, base.computed_checksum)
     };
-    let logs: Vec<_> = [LogSlot::Log, LogSlot::Log1, LogSlot::Log2]
+    let logs: Vec<_> = LogSlot::ALL
         .into_iter()
-        .filter_map(|slot| file.logs.get(slot).map(|bytes| (slot, bytes.len(), inspect_log(bytes))))
+        .filter_map(|slot| contents.logs.get(slot).map(|bytes| (slot, bytes.len(), inspect_log(bytes))))
         .collect();
-    let recovered = file.open(false);
-    let stats = match &recovered {
-        Ok((hive, _, _)) => hive.check().stats,
-        Err(_) => check_bytes(&file.bytes).stats,
+    let opened = file.open(contents, false).map(|read| (read.report.stats, read.how));
+    let stats = match &opened {
+        Ok((stats, _)) => *stats,
+        // Read again: what could not be opened was used up.
+        Err(_) => check_bytes(&file.read()?.bytes).stats,
     };
     ui.out(&format!(
         "{}\n  name        {}\n  version     {}.{}\n  file        {} bytes, bins {} bytes, root cell {:#x}, flags {:#x}\n  state       {state}\n  sequence    {} / {}\n  keys        {}, values {}, security cells {}\n",
         ui.style.bold(&file.shown),
-        base.file_name,
+        escape_text(base.file_name.as_ref()),
         base.major,
         base.minor,
-        file.bytes.len(),
+        size,
         base.length,
         base.root,
         base.flags,
@@ -69,20 +66,19 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
             (None, Some(problem)) => problem.clone(),
             (None, None) => "empty".into(),
         };
-        ui.out(&format!("  {:<10}  {len} bytes, {what}\n", format!(".{}", slot.extension())));
+        ui.out(&format!("  {:<10}  {len} bytes, {what}\n", slot.extension()));
     }
-    if let Ok((_, _, Some(recovery))) = &recovered {
-        ui.out(&format!("  recovery    {}\n", recovery.how));
-    }
-    if let Err(failure) = &recovered {
-        ui.out(&format!("  unusable    {failure}\n"));
+    match &opened {
+        Ok((_, Some(how))) => ui.out(&format!("  recovery    {how}, in memory; `coldmend hive recover` writes it\n")),
+        Ok((_, None)) => {}
+        Err(failure) => ui.out(&format!("  unusable    {failure}\n")),
     }
     ui.json(&json!({
         "schema": "coldmend.hive-info/1",
         "tool": env!("CARGO_PKG_VERSION"),
         "path": file.shown,
         "name": base.file_name, "major": base.major, "minor": base.minor,
-        "size": file.bytes.len(), "bins_length": base.length, "root": base.root, "flags": base.flags,
+        "size": size, "bins_length": base.length, "root": base.root, "flags": base.flags,
         "clean": clean, "state": state,
         "primary_sequence": base.primary_sequence, "secondary_sequence": base.secondary_sequence,
         "keys": stats.keys, "values": stats.values, "security_cells": stats.security_cells,

@@ -5,17 +5,19 @@ mod diff;
 mod edit;
 mod export;
 mod info;
+mod output;
 mod read;
 mod recover;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use coldmend_hives::{Hive, KeyRef};
 
 use crate::error::{Failure, Kind, Result};
-use crate::hivefile::HiveOnDisk;
+use crate::hivefile::{Contents, HiveOnDisk, ToRead};
 use crate::ui::Ui;
+use crate::volume::escape::escape_text;
 
 use super::Status;
 
@@ -72,14 +74,39 @@ pub(super) fn run(ui: &Ui, command: &Command) -> Status {
     }
 }
 
+/// A hive that is open for reading.
+struct Opened {
+    file: HiveOnDisk,
+    hive: Hive,
+}
+
 /// Opens a hive for reading; a dirty one is recovered in memory and that is said.
-fn open(ui: &Ui, arguments: &HiveArguments) -> Result<(HiveOnDisk, Hive)> {
-    let file = HiveOnDisk::read(&arguments.hive)?;
-    let (hive, _, recovery) = file.open(false)?;
-    if let Some(recovery) = recovery {
-        ui.status(&format!("{} was {}; this is read in memory.", file.shown, recovery.how));
+fn open(ui: &Ui, hive: &Path) -> Result<Opened> {
+    let file = HiveOnDisk::find(hive)?;
+    let read = file.open(file.read()?, false)?;
+    say_how(ui, &file, &read);
+    Ok(Opened { hive: read.hive, file })
+}
+
+/// The failure for a file that has no base block.
+fn no_hive(file: &HiveOnDisk, contents: &Contents) -> Failure {
+    let found = match contents.bytes.get(..4) {
+        None if contents.bytes.is_empty() => "it is empty".to_string(),
+        None => format!("it has {} bytes", contents.bytes.len()),
+        Some(start) => format!("it begins with {start:02x?} instead of \"regf\""),
+    };
+    Failure::unreadable(format!("{} is no registry hive: {found}", file.shown))
+        .hint("Name a hive file. Those of a Windows are in Windows\\System32\\config, such as SYSTEM and SOFTWARE.")
+}
+
+/// Says what was done in memory to read a hive.
+fn say_how(ui: &Ui, file: &HiveOnDisk, read: &ToRead) {
+    if let Some(how) = &read.how {
+        ui.status(&format!(
+            "{} was {how}; that was done in memory only (`coldmend hive recover` writes it).",
+            file.shown
+        ));
     }
-    Ok((file, hive))
 }
 
 /// A failure of the engine while reading or editing.
@@ -98,6 +125,8 @@ fn engine(doing: &str) -> impl Fn(coldmend_hives::HiveError) -> Failure + '_ {
 /// `CurrentControlSet`, which does not exist in a file, through `Select`.
 fn resolve(hive: &Hive, path: &str) -> Result<String> {
     let path = path.strip_prefix('\\').unwrap_or(path);
+    // As a shell completes it, or a person ends a folder.
+    let path = path.strip_suffix('\\').unwrap_or(path);
     let (first, rest) = path.split_once('\\').map_or((path, ""), |(f, r)| (f, r));
     if !first.eq_ignore_ascii_case("CurrentControlSet")
         || hive.find_key(first).map_err(engine("looking for a key"))?.is_some()
@@ -120,6 +149,8 @@ fn resolve(hive: &Hive, path: &str) -> Result<String> {
 /// The key at `path`.
 fn key<'h>(hive: &'h Hive, path: &str) -> Result<KeyRef<'h>> {
     hive.find_key(path).map_err(engine("looking for a key"))?.ok_or_else(|| {
-        Failure::usage(format!("there is no key {path:?}")).hint("`coldmend hive ls` shows what is there.")
+        Failure::usage(format!("there is no key \"{}\"", escape_text(path.as_ref()))).hint(
+            "Keys are paths from the hive's root, such as ControlSet001\\Services. `coldmend hive ls` shows what is there.",
+        )
     })
 }
