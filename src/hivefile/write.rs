@@ -21,6 +21,11 @@ use super::{Contents, HiveOnDisk, HiveStorages, LIMIT, TAKEN_BACK};
 /// Room that the file system itself may want besides what is written, in bytes.
 const SLACK: u64 = 64 << 10;
 
+/// From here on Ctrl-C waits, to the program's end: it would say that nothing was written.
+fn from_here_on_written() {
+    std::mem::forget(writing());
+}
+
 /// Makes edits in memory; answers the key of each as it was resolved.
 pub type Make<'m> = &'m mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str>>>;
 
@@ -79,8 +84,8 @@ impl HiveOnDisk {
         Ok(Some(how))
     }
 
-    /// Makes edits and commits them, recovering a dirty hive first. `make` is called twice for a dirty hive, which is only written when it is known that the edits can be made.
-    /// Answers whether anything was written.
+    /// Makes edits and commits them, recovering a dirty hive first. `make` is called twice for a dirty hive, which is only
+    /// written when it is known that the edits can be made. Answers whether anything was written.
     ///
     /// # Errors
     /// Refused or unreadable with nothing written; partial when a write fails.
@@ -154,7 +159,7 @@ impl HiveOnDisk {
     }
 
     fn write_recovery(&self, commit: &RecoveryCommit, storages: &mut HiveStorages<'_>) -> Result<()> {
-        let _waits = writing();
+        from_here_on_written();
         let (primary, mut logs) = storages.parts();
         commit.execute(primary, &mut logs).map(|_| ()).map_err(|e| match e {
             CommitError::Foreign { .. } => self.changed(e),
@@ -166,7 +171,7 @@ impl HiveOnDisk {
 
     /// Writes a commit and reads the file back.
     fn write(&self, commit: &Commit, storages: &mut HiveStorages<'_>) -> Result<()> {
-        let _waits = writing();
+        from_here_on_written();
         let (primary, mut logs) = storages.parts();
         let has_log = self.log_paths.iter().any(Option::is_some);
         self.ask_for_room(commit, &*primary, has_log)?;
@@ -238,7 +243,7 @@ impl HiveOnDisk {
     fn put_back(&self, contents: Contents, storages: &mut HiveStorages<'_>) -> Result<()> {
         let Some(before) = contents.cut else { return Ok(()) };
         let image = before.take_back(contents.bytes);
-        let _waits = writing();
+        from_here_on_written();
         let (primary, _) = storages.parts();
         before
             .write_back(primary)

@@ -33,7 +33,7 @@ impl Write for NewFile {
 /// Makes a new file and has it written and flushed; when that fails, the file is gone again.
 pub(super) fn new_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     let shown = escape_text(path.as_os_str());
-    let _waits = writing();
+    let waits = writing();
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     let file = made
         .map_err(|e| {
@@ -50,6 +50,10 @@ pub(super) fn new_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Res
         file.0.sync_all().map_err(|e| Failure::from_error(Kind::Partial, e))?;
         Ok(value)
     });
+    if written.is_ok() {
+        // To the program's end: Ctrl-C would say that nothing was written.
+        std::mem::forget(waits);
+    }
     written.map_err(|failure| {
         let removed = std::fs::remove_file(path).is_ok();
         if check_interrupted().is_err() && removed {
