@@ -61,9 +61,15 @@ class Engine:
         self.output = child.stdout.read(4096)
         while child.stdout.read(1 << 20):
             pass
-        self.judge(child.wait())
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.judge(child.returncode)
         self.peak = int(report.read_text()) * 1024
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        if seconds > LIMIT:
+            # Too slow to be run again: this has to do.
+            self.times, self.work = [seconds], [usage.ru_utime + usage.ru_stime]
+        return seconds
 
     def surroundings(self):
         environment = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC", **(self.env or {}))
@@ -113,7 +119,7 @@ class Bench:
                 self.fresh(sources)
                 if turn == 0:
                     seconds = engine.warm_up(self.work)
-                    engine.wanted = max(1, min(self.runs, int(LIMIT / seconds)))
+                    engine.wanted = min(self.runs, int(LIMIT / seconds))
                     if check:
                         check(engine)
                 else:
@@ -124,7 +130,7 @@ class Bench:
             times = [f"{1000 * of(engine.times):.1f}" for of in (min, statistics.median, max)]
             ratios = [f"{of(engine.times) / of(engines[0].times):.2f}" for of in (min, statistics.median)]
             row = [engine.name, *times, *ratios, f"{1000 * min(engine.work):.1f}", f"{engine.peak / MB:.1f}", f"{engine.peak / size:.2f}"]
-            rows.append(row + [f"{engine.written / 1000:.0f}"] * written + [str(len(engine.times))])
+            rows.append(row + [f"{engine.written / 1000:.0f}" if engine.written else "–"] * written + [str(len(engine.times))])
         table = ["| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *rows]]
         print("\n".join(table), flush=True)
         self.tables.append((title, "\n".join(table)))
