@@ -34,7 +34,8 @@ class Engine:
 
     def __init__(self, name, command, ok=(0,), env=None):
         self.name, self.command, self.ok, self.env = name, [str(word) for word in command], ok, env
-        self.times, self.peak, self.written, self.output, self.wanted = [], 0, 0, b"", 1
+        self.times, self.work = [], []
+        self.peak, self.written, self.output, self.wanted = 0, 0, b"", 1
 
     def run(self):
         """Runs once. Answers the seconds."""
@@ -45,7 +46,10 @@ class Engine:
         # Whatever it wrote, by any call, to any file; it is a zombie now, and still answers.
         counters = dict(line.split(": ") for line in pathlib.Path(f"/proc/{child.pid}/io").read_text().splitlines())
         self.written = int(counters["wchar"])
-        self.judge(child.wait())
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.work.append(usage.ru_utime + usage.ru_stime)
+        self.judge(child.returncode)
         return seconds
 
     def warm_up(self, work):
@@ -57,9 +61,15 @@ class Engine:
         self.output = child.stdout.read(4096)
         while child.stdout.read(1 << 20):
             pass
-        self.judge(child.wait())
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self.judge(child.returncode)
         self.peak = int(report.read_text()) * 1024
-        return time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        if seconds > LIMIT:
+            # Too slow to be run again: this has to do.
+            self.times, self.work = [seconds], [usage.ru_utime + usage.ru_stime]
+        return seconds
 
     def surroundings(self):
         environment = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC", **(self.env or {}))
@@ -109,21 +119,21 @@ class Bench:
                 self.fresh(sources)
                 if turn == 0:
                     seconds = engine.warm_up(self.work)
-                    engine.wanted = max(1, min(self.runs, int(LIMIT / seconds)))
+                    engine.wanted = min(self.runs, int(LIMIT / seconds))
                     if check:
                         check(engine)
                 else:
                     engine.times.append(engine.run())
-        head = ["", "minimum", "median", "maximum", "minimum : ours", "median : ours", "peak MB", "peak : file"] + ["KB written"] * written + ["runs"]
+        head = ["", "minimum", "median", "maximum", "minimum : ours", "median : ours", "least CPU", "peak MB", "peak : file"] + ["KB written"] * written + ["runs"]
         rows = []
         for engine in engines:
             times = [f"{1000 * of(engine.times):.1f}" for of in (min, statistics.median, max)]
             ratios = [f"{of(engine.times) / of(engines[0].times):.2f}" for of in (min, statistics.median)]
-            row = [engine.name, *times, *ratios, f"{engine.peak / MB:.1f}", f"{engine.peak / size:.2f}"]
-            rows.append(row + [f"{engine.written / 1000:.0f}"] * written + [str(len(engine.times))])
+            row = [engine.name, *times, *ratios, f"{1000 * min(engine.work):.1f}", f"{engine.peak / MB:.1f}", f"{engine.peak / size:.2f}"]
+            rows.append(row + [f"{engine.written / 1000:.0f}" if engine.written else "–"] * written + [str(len(engine.times))])
         table = ["| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *rows]]
         print("\n".join(table), flush=True)
-        self.tables.append("\n".join([f"### {title}", "", *table]))
+        self.tables.append((title, "\n".join(table)))
 
     def get(self, key):
         found = subprocess.run([self.coldmend, "hive", "get", self.work / "hive", key, "Bench"], capture_output=True, text=True)
@@ -203,11 +213,12 @@ class Bench:
 
     def inside(self, label, source):
         """What a step costs while the hive is open: hives/examples/speed, its fastest of five."""
-        if self.only and self.only not in "Inside the engine":
+        title = f"Inside the engine: {label}"
+        if self.only and self.only not in title:
             return
         lines = subprocess.run([self.examples / "speed", source], capture_output=True, text=True, check=True).stdout.splitlines()
-        self.tables.append("\n".join([f"### Inside the engine: {label}", "", "```text", lines[-1], "```"]))
-        print("\n" + self.tables[-1], flush=True)
+        self.tables.append((title, "\n".join(["```text", lines[-1], "```"])))
+        print(f"\n{title}\n{lines[-1]}", flush=True)
 
 
 def flush(work):
@@ -237,7 +248,7 @@ def main():
     options.add_argument("target")
     options.add_argument("--runs", type=int, default=5, help="runs of each after the warm-up (default 5)")
     options.add_argument("--short", action="store_true", help="small hives, one run, nothing written: shows that it works")
-    options.add_argument("--only", metavar="WORD", help="only tables with this in their title; nothing written")
+    options.add_argument("--only", metavar="WORD", help="only tables with this in their title")
     options = options.parse_args()
     if options.short:
         options.runs = 1
@@ -278,12 +289,23 @@ def main():
         bench.inside(label, source)
     shutil.rmtree(bench.work)
 
-    if options.short or options.only:
-        return
+    if not options.short:
+        write(bench, described, bool(options.only))
+
+
+def write(bench, described, part):
+    """Puts the tables into the page; a part of them in place of those with the same titles, with a line of its own."""
     page = pathlib.Path("docs/benchmarks.md")
     before, rest = page.read_text().split(BEGIN)
-    parts = [described, *(f"Skipped: {line}." for line in bench.skipped), *bench.tables]
-    page.write_text(before + BEGIN + "\n\n" + "\n\n".join(parts) + "\n\n" + END + rest.split(END)[1])
+    old, after = rest.split(END)
+    head = "\n\n".join([described, *(f"Skipped: {line}." for line in bench.skipped)])
+    tables = dict(bench.tables)
+    if part:
+        old_head, *old_tables = old.strip().split("\n\n### ")
+        head, tables = old_head or described, dict(table.split("\n\n", 1) for table in old_tables)
+        tables.update((title, f"{described}\n\n{table}") for title, table in bench.tables)
+    parts = [head, *(f"### {title}\n\n{table}" for title, table in tables.items())]
+    page.write_text(before + BEGIN + "\n\n" + "\n\n".join(parts) + "\n\n" + END + after)
     print(f"\nwritten to {page}", file=sys.stderr)
 
 
