@@ -129,7 +129,13 @@ fn is_their_own(judge: Judge, before: &Option<String>, after: &Option<String>) -
         Judge::Regf => false,
         Judge::Hivexml => number(before, "… ").is_some_and(|length| length > 8_000),
         Judge::Regfexport => match (number(before, "Data size: "), number(after, "Data size: ")) {
-            (Some(before), Some(after)) => before > 16_344 || before.abs_diff(after) <= 4,
+            (Some(long), Some(_)) if long > 16_344 => true,
+            (Some(long), Some(short)) => {
+                // Ours has zeros in the rest of the cell, where the string ends for it.
+                let text = |what: &str| Some(what.split_once("Data: ")?.1.trim_end_matches(['\n', '\0']).to_owned());
+                let read_on = text(before).zip(text(after)).is_some_and(|(long, short)| long.starts_with(&short));
+                before.contains("string") && long >= short && read_on
+            }
             _ => false,
         },
     }
