@@ -157,7 +157,7 @@ class Bench:
             self.skip("python-hivex is not installed (Debian: python3-hivex)")
 
         def check(engine):
-            if self.get(key) != "1":
+            if self.get(key).split()[:1] != ["1"]:
                 raise SystemExit(f"{engine.name} did not set the value")
 
         empty = self.work / "empty"

@@ -6,6 +6,7 @@
 //! protocol; where there is no log file to hold the redo entry, `before` keeps what is needed to take the edit back.
 
 mod before;
+mod pair;
 mod readback;
 mod storages;
 mod write;
@@ -19,6 +20,7 @@ use crate::evidence::{describe_recovery, recover_image, refuse_faults, Opened, L
 use crate::volume::{HostVolume, Kind, VolPath, Volume};
 
 use before::Before;
+use pair::at_once;
 pub(crate) use storages::HiveStorages;
 pub use write::Make;
 
@@ -253,12 +255,9 @@ fn read_with_two(volume: &HostVolume, path: &VolPath, len: u64) -> Result<Vec<u8
     };
     let middle = size / 2;
     let (one, two) = bytes.split_at_mut(middle);
-    let (one, two) = std::thread::scope(|scope| {
-        let two = scope.spawn(|| part(middle, two));
-        (part(0, one), two.join())
-    });
+    let (one, two) = at_once(size, || part(0, one), || part(middle, two));
     one?;
-    two.map_err(|_| Failure::unreadable("a thread that reads has died"))??;
+    two?;
     if volume.read_at(path, len, &mut [0])? != 0 {
         return Err(changed());
     }

@@ -1,4 +1,4 @@
-//! Reading back what was written: first every byte of the file against the image that was meant, then every edit through
+//! Reading back what was written, after every byte of the file was held against the image that was meant: every edit through
 //! `nt-hive`, a reader that shares no code with the engine that wrote.
 //!
 //! nt-hive may panic on a damaged hive, so it only sees an image that passed the structural check and equals the file. Three of its limits
@@ -7,10 +7,8 @@
 //! the segments of later versions (the length alone is compared).
 
 use std::collections::HashSet;
-use std::io;
 use std::sync::Arc;
 
-use coldmend_hives::Storage;
 use nt_hive::{Hive, KeyNode, KeyValue, NtHiveError};
 
 use crate::error::{Failure, Result};
@@ -18,32 +16,9 @@ use crate::regfile::Edit;
 use crate::volume::escape::escape_text;
 use crate::volume::fold::upcase_unit;
 
-/// Read at once: small enough to be compared while it is in the processor's cache.
-const CHUNK: usize = 256 << 10;
 /// The minor version since which long data lies in segments, and from which length on.
 const BIG_DATA_SINCE: u32 = 4;
 const BIG_DATA: usize = 16_344;
-
-/// Whether the file holds exactly these bytes.
-///
-/// # Errors
-/// It can't be read.
-pub(super) fn is_same(file: &dyn Storage, image: &[u8]) -> io::Result<bool> {
-    if file.len()? != image.len() as u64 {
-        return Ok(false);
-    }
-    let mut buffer = vec![0; CHUNK];
-    let mut at = 0u64;
-    for chunk in image.chunks(CHUNK) {
-        let Some(buffer) = buffer.get_mut(..chunk.len()) else { return Ok(false) };
-        file.read_at(at, buffer)?;
-        if buffer != chunk {
-            return Ok(false);
-        }
-        at = at.saturating_add(chunk.len() as u64);
-    }
-    Ok(true)
-}
 
 /// Looks for every edit in the new hive. `keys` are the keys of the edits as they were resolved, in the same order.
 ///

@@ -15,8 +15,9 @@ use crate::transaction::writing;
 use crate::volume::Volume;
 
 use super::before::Before;
-use super::readback::{check_edits, is_same};
-use super::{Contents, HiveOnDisk, HiveStorages, LIMIT, TAKEN_BACK};
+use super::readback::check_edits;
+use super::storages::HostStorages;
+use super::{Contents, HiveOnDisk, LIMIT, TAKEN_BACK};
 
 /// Room that the file system itself may want besides what is written, in bytes.
 const SLACK: u64 = 64 << 10;
@@ -31,15 +32,15 @@ pub type Make<'m> = &'m mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str
 
 impl HiveOnDisk {
     /// Opens the hive and its logs for writing, and locks them.
-    fn lock(&self) -> Result<HiveStorages<'_>> {
-        HiveStorages::open(&self.volume, &self.path, &self.log_paths).map_err(|failure| {
+    fn lock(&self) -> Result<HostStorages> {
+        HostStorages::open_on_host(&self.volume, &self.path, &self.log_paths).map_err(|failure| {
             failure.hint(
                 "A hive that a running Windows has loaded, or that another program has open, is never written. Close it, and try again.",
             )
         })
     }
 
-    fn read_locked(&self, storages: &HiveStorages<'_>) -> Result<Contents> {
+    fn read_locked(&self, storages: &HostStorages) -> Result<Contents> {
         let bytes = self.bytes_locked(storages)?;
         let logs = storages
             .read_logs(LIMIT)
@@ -49,7 +50,7 @@ impl HiveOnDisk {
         Ok(Contents { bytes, logs, cut })
     }
 
-    fn bytes_locked(&self, storages: &HiveStorages<'_>) -> Result<Vec<u8>> {
+    fn bytes_locked(&self, storages: &HostStorages) -> Result<Vec<u8>> {
         storages
             .read_primary(LIMIT)
             .map_err(|e| Failure::from_error(FailureKind::Unreadable, e))
@@ -158,7 +159,7 @@ impl HiveOnDisk {
         Ok(())
     }
 
-    fn write_recovery(&self, commit: &RecoveryCommit, storages: &mut HiveStorages<'_>) -> Result<()> {
+    fn write_recovery(&self, commit: &RecoveryCommit, storages: &mut HostStorages) -> Result<()> {
         from_here_on_written();
         let (primary, mut logs) = storages.parts();
         commit.execute(primary, &mut logs).map(|_| ()).map_err(|e| match e {
@@ -170,7 +171,7 @@ impl HiveOnDisk {
     }
 
     /// Writes a commit and reads the file back.
-    fn write(&self, commit: &Commit, storages: &mut HiveStorages<'_>) -> Result<()> {
+    fn write(&self, commit: &Commit, storages: &mut HostStorages) -> Result<()> {
         from_here_on_written();
         let (primary, mut logs) = storages.parts();
         let has_log = self.log_paths.iter().any(Option::is_some);
@@ -240,7 +241,7 @@ impl HiveOnDisk {
     }
 
     /// Puts the hive back as it was before an edit that was cut.
-    fn put_back(&self, contents: Contents, storages: &mut HiveStorages<'_>) -> Result<()> {
+    fn put_back(&self, contents: Contents, storages: &mut HostStorages) -> Result<()> {
         let Some(before) = contents.cut else { return Ok(()) };
         let image = before.take_back(contents.bytes);
         from_here_on_written();
@@ -264,8 +265,8 @@ impl HiveOnDisk {
     }
 
     /// Reads the file back.
-    fn compare(&self, storages: &HiveStorages<'_>, image: &[u8]) -> Result<()> {
-        match is_same(storages.primary(), image) {
+    fn compare(&self, storages: &HostStorages, image: &[u8]) -> Result<()> {
+        match storages.primary_is(image) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::partial(format!("{} does not hold what was written", self.shown)).hint(
                 "The disk, or another program, has changed it. Look at it with `coldmend hive check`, and at the disk.",

@@ -38,7 +38,7 @@ mod walk;
 mod tests;
 
 pub use error::{Cause, Doing, ErrorKind, VolumeError};
-pub use host::HostVolume;
+pub use host::{HostStorage, HostVolume};
 pub use overlay::Overlay;
 pub use path::{BadPath, VolPath};
 

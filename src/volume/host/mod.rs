@@ -37,7 +37,7 @@ mod dacl;
 mod mountinfo;
 
 use listing::{Cache, Index};
-use storage::HostStorage;
+pub use storage::HostStorage;
 
 /// A folder of this machine as a volume.
 #[derive(Debug)]
@@ -213,6 +213,27 @@ impl Walk for HostVolume {
     }
 }
 
+impl HostVolume {
+    /// As [`Volume::open_storage`], as what it is: several threads may read it at once.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_host_storage(&self, path: &VolPath) -> Result<HostStorage, VolumeError> {
+        let doing = Doing::OpeningForWriting;
+        let options = OpenOptions::new().read(true).write(true).clone();
+        let (file, meta, at) = self.open_file(&doing, path, &options)?;
+        let links = self.outside_links(&meta);
+        if links > 1 {
+            return Err(VolumeError::HardLinked { doing, path: at.path, links });
+        }
+        match sys::lock(&file) {
+            Ok(true) => Ok(HostStorage::new(file)),
+            Ok(false) => Err(VolumeError::Locked { doing, path: at.path }),
+            Err(e) => Err(VolumeError::from_io(doing, &at.path, e)),
+        }
+    }
+}
+
 impl Volume for HostVolume {
     fn describe(&self) -> String {
         escape_text(self.given.as_os_str())
@@ -312,18 +333,7 @@ impl Volume for HostVolume {
     }
 
     fn open_storage(&self, path: &VolPath) -> Result<Box<dyn Storage + '_>, VolumeError> {
-        let doing = Doing::OpeningForWriting;
-        let options = OpenOptions::new().read(true).write(true).clone();
-        let (file, meta, at) = self.open_file(&doing, path, &options)?;
-        let links = self.outside_links(&meta);
-        if links > 1 {
-            return Err(VolumeError::HardLinked { doing, path: at.path, links });
-        }
-        match sys::lock(&file) {
-            Ok(true) => Ok(Box::new(HostStorage::new(file))),
-            Ok(false) => Err(VolumeError::Locked { doing, path: at.path }),
-            Err(e) => Err(VolumeError::from_io(doing, &at.path, e)),
-        }
+        Ok(Box::new(self.open_host_storage(path)?))
     }
 
     fn create_dir(&self, path: &VolPath, protection: Protection) -> Result<Protected, VolumeError> {
