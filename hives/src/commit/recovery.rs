@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::base_block;
 use crate::error::{CommitError, HiveError};
 use crate::hive::Hive;
-use crate::image::{page_sums, Sums, PAGE};
+use crate::image::{Sums, PAGE};
 use crate::recover::Recovered;
 use crate::storage::Storage;
 
@@ -51,12 +51,8 @@ impl RecoveryCommit {
             }
         }
         hive.image.rebase();
-        let page_now = |page: usize| {
-            let start = page.saturating_mul(PAGE);
-            hive.bytes().get(start..start.saturating_add(PAGE).min(hive.bytes().len())).unwrap_or(&[])
-        };
-        let differs = |&(&page, old): &(&usize, &Sums)| page != 0 && page_sums(page_now(page)) != *old;
-        let mut pages: Vec<usize> = sums.iter().filter(differs).map(|(&page, _)| page).collect();
+        // A page that a later entry made again what it was would be written as it is.
+        let mut pages: Vec<usize> = sums.keys().copied().filter(|&page| page != 0).collect();
         // Pages that begin past the old end have no sums; one that the old end cuts has them if it was written to.
         let new = before_len.div_ceil(PAGE)..hive.bytes().len().div_ceil(PAGE);
         pages.extend(new.filter(|&page| page != 0));
