@@ -1,5 +1,7 @@
 //! Reading keys.
 
+use std::borrow::Cow;
+
 use crate::bitset::BitSet;
 use crate::bytes::{index, slice};
 use crate::error::HiveError;
@@ -41,6 +43,11 @@ impl<'h> KeyRef<'h> {
     /// The name. Unpaired surrogates, which Windows allows, read as U+FFFD. Of a root key, whatever it was called where it was made.
     pub fn name(&self) -> String {
         self.name.to_text()
+    }
+
+    /// As [`KeyRef::name`], borrowed from the hive where it is ASCII.
+    pub fn name_text(&self) -> Cow<'h, str> {
+        self.name.text()
     }
 
     /// The name's UTF-16 units as stored.
@@ -132,6 +139,16 @@ impl<'h> KeyRef<'h> {
         self.child_cells()?.into_iter().map(|cell| Self::new(self.view, cell)).collect()
     }
 
+    /// As [`KeyRef::subkeys`], one after the other.
+    ///
+    /// # Errors
+    /// [`HiveError::Damaged`] when the list can't be read; the iterator yields that of each key.
+    pub fn each_subkey(&self) -> Result<impl Iterator<Item = Result<KeyRef<'h>, HiveError>> + 'h, HiveError> {
+        let leaves = if self.node.subkeys == 0 { Vec::new() } else { self.view.leaves(self.node.subkey_list)? };
+        let view = self.view;
+        Ok(leaves.into_iter().flat_map(|leaf| leaf.entries()).map(move |(cell, _)| Self::new(view, cell)))
+    }
+
     fn child_cells(&self) -> Result<Vec<u32>, HiveError> {
         if self.node.subkeys == 0 {
             return Ok(Vec::new());
@@ -161,6 +178,15 @@ impl<'h> KeyRef<'h> {
     /// [`HiveError::Damaged`] when the list or a value in it can't be read.
     pub fn values(&self) -> Result<Vec<ValueRef<'h>>, HiveError> {
         self.value_cells()?.map(|cell| ValueRef::new(self.view, cell)).collect()
+    }
+
+    /// As [`KeyRef::values`], one after the other.
+    ///
+    /// # Errors
+    /// [`HiveError::Damaged`] when the list can't be read; the iterator yields that of each value.
+    pub fn each_value(&self) -> Result<impl Iterator<Item = Result<ValueRef<'h>, HiveError>> + 'h, HiveError> {
+        let view = self.view;
+        Ok(self.value_cells()?.map(move |cell| ValueRef::new(view, cell)))
     }
 
     pub(crate) fn value_cells(&self) -> Result<impl Iterator<Item = u32> + 'h, HiveError> {

@@ -3,6 +3,7 @@
 //! "Compressed" names hold one byte per character, each byte being the UTF-16 unit of that value
 //! (Latin-1); the others are UTF-16, little-endian, and may hold unpaired surrogates.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::upcase::{upcase, upcase_xp};
@@ -35,13 +36,21 @@ impl<'h> Name<'h> {
         }
     }
 
-    /// The name as text; unpaired surrogates become U+FFFD.
-    pub(crate) fn to_text(self) -> String {
-        if self.compressed {
-            self.bytes.iter().map(|&b| char::from(b)).collect()
-        } else {
-            char::decode_utf16(self.units()).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    /// The name as text; unpaired surrogates become U+FFFD. Without a copy where it is ASCII, as nearly all are.
+    pub(crate) fn text(self) -> Cow<'h, str> {
+        if !self.compressed {
+            let text = char::decode_utf16(self.units()).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+            return Cow::Owned(text.collect());
         }
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+            _ => Cow::Owned(self.bytes.iter().map(|&b| char::from(b)).collect()),
+        }
+    }
+
+    /// As [`Name::text`], owned.
+    pub(crate) fn to_text(self) -> String {
+        self.text().into_owned()
     }
 
     /// Order of two names in a subkey list.

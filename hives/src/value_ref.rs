@@ -38,6 +38,11 @@ impl<'h> ValueRef<'h> {
         self.name.to_text()
     }
 
+    /// As [`ValueRef::name`], borrowed from the hive where it is ASCII.
+    pub fn name_text(&self) -> Cow<'h, str> {
+        self.name.text()
+    }
+
     /// The name's UTF-16 units as stored.
     pub fn name_units(&self) -> Vec<u16> {
         self.name.units().collect()

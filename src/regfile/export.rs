@@ -61,12 +61,13 @@ pub(super) fn write_tree(
         return Err(io::Error::other("the keys are nested too deeply").into());
     }
     out.section(false, section)?;
-    for value in key.values()? {
-        write_value(out, &value)?;
+    for value in key.each_value()? {
+        write_value(out, &value?)?;
     }
-    for subkey in key.subkeys()? {
+    for subkey in key.each_subkey()? {
+        let subkey = subkey?;
         let len = section.len();
-        if step(out, section, &subkey.name()) {
+        if step(out, section, &subkey.name_text()) {
             write_tree(out, &subkey, section, depth + 1)?;
         }
         section.truncate(len);
@@ -76,7 +77,7 @@ pub(super) fn write_tree(
 
 /// A value, if its name can be told.
 pub(super) fn write_value(out: &mut RegWriter<'_>, value: &coldmend_hives::ValueRef<'_>) -> Result<(), ExportError> {
-    let name = value.name();
+    let name = value.name_text();
     let data = value.data()?;
     if name.contains(char::REPLACEMENT_CHARACTER) && has_lone_surrogate(&value.name_units()) {
         out.leave_out();
@@ -88,7 +89,7 @@ pub(super) fn write_value(out: &mut RegWriter<'_>, value: &coldmend_hives::Value
 
 /// Goes down to a subkey; not if its name can't be told.
 pub(super) fn step(out: &mut RegWriter<'_>, section: &mut String, name: &str) -> bool {
-    if name.contains('\\') || name.contains(char::REPLACEMENT_CHARACTER) || ends_a_section(name) {
+    if name.contains(['\\', char::REPLACEMENT_CHARACTER]) || ends_a_section(name) {
         out.leave_out();
         return false;
     }
