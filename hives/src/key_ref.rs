@@ -213,33 +213,47 @@ impl<'h> Iterator for Walk<'h> {
             if !self.seen.insert(index(cell / 8)) {
                 continue;
             }
-            let visit = KeyRef::new(self.view, cell).and_then(|key| Ok((key, self.children_once(&key)?)));
-            return Some(visit.map(|(key, children)| {
-                let below = depth.saturating_add(1);
-                self.stack.extend(children.into_iter().rev().map(|child| (child, below)));
-                (depth, key)
+            let visit = KeyRef::new(self.view, cell);
+            return Some(visit.and_then(|key| {
+                self.push_children(&key, depth.saturating_add(1))?;
+                Ok((depth, key))
             }));
         }
     }
 }
 
-impl Walk<'_> {
-    /// The children of a key, if no other key has the same list: in a damaged hive many keys could name one long list.
-    fn children_once(&mut self, key: &KeyRef<'_>) -> Result<Vec<u32>, HiveError> {
+impl<'h> Walk<'h> {
+    /// The children of a key come next, if no other key has the same list: in a damaged hive many keys could name one long list.
+    fn push_children(&mut self, key: &KeyRef<'h>, depth: usize) -> Result<(), HiveError> {
         if key.node.subkeys == 0 {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let list = key.node.subkey_list;
-        let mut lists = vec![list];
-        if let SubkeyList::Root(root) = self.view.subkey_list(list)? {
-            lists.extend(root.leaves());
-        }
-        for list in lists {
-            if !self.seen.insert(index(list / 8)) {
-                return Err(damaged(Rule::V3, list, "a list used twice", "a list of its own", Effect::DropSubkeys));
+        self.once(list)?;
+        let before = self.stack.len();
+        match self.view.subkey_list(list)? {
+            SubkeyList::Leaf(leaf) => self.stack.extend(leaf.entries().map(|(child, _)| (child, depth))),
+            SubkeyList::Root(root) => {
+                for leaf in root.leaves() {
+                    self.once(leaf)?;
+                }
+                for leaf in self.view.leaves(list)? {
+                    self.stack.extend(leaf.entries().map(|(child, _)| (child, depth)));
+                }
             }
         }
-        key.child_cells()
+        // The first child is taken first: last in the stack.
+        if let Some(children) = self.stack.get_mut(before..) {
+            children.reverse();
+        }
+        Ok(())
+    }
+
+    fn once(&mut self, list: u32) -> Result<(), HiveError> {
+        if self.seen.insert(index(list / 8)) {
+            return Ok(());
+        }
+        Err(damaged(Rule::V3, list, "a list used twice", "a list of its own", Effect::DropSubkeys))
     }
 }
 

@@ -18,9 +18,9 @@ pub fn walk(bytes: Vec<u8>) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     for key in hive.walk()? {
         seen.key();
-        for value in key?.1.values()? {
+        for value in key?.1.each_value()? {
             seen.value();
-            seen.data(&value.data()?);
+            seen.data(&value?.data()?);
         }
     }
     Ok(seen)
