@@ -72,6 +72,7 @@ pub(crate) struct KeyNode {
 
 impl KeyNode {
     /// Reads a payload; `None` when it is too short or not `nk`.
+    #[inline]
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let h: [u8; KEY_HEADER] = array(payload, 0)?;
         if !h.starts_with(b"nk") {
@@ -113,6 +114,7 @@ impl KeyNode {
 
 impl<'h> View<'h> {
     /// A key node and its name.
+    #[inline]
     pub(crate) fn key_node(&self, offset: u32) -> Result<(KeyNode, Name<'h>), HiveError> {
         let payload = self.payload(offset)?;
         let Some(node) = KeyNode::parse(payload) else {

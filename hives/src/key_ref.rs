@@ -30,6 +30,7 @@ impl std::fmt::Debug for KeyRef<'_> {
 }
 
 impl<'h> KeyRef<'h> {
+    #[inline]
     pub(crate) fn new(view: View<'h>, cell: u32) -> Result<Self, HiveError> {
         let (node, name) = view.key_node(cell)?;
         Ok(Self { view, cell, node, name })
@@ -207,28 +208,30 @@ pub struct Walk<'h> {
 impl<'h> Iterator for Walk<'h> {
     type Item = Result<(usize, KeyRef<'h>), HiveError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let (cell, depth) = self.stack.pop()?;
             if !self.seen.insert(index(cell / 8)) {
                 continue;
             }
-            let visit = KeyRef::new(self.view, cell);
-            return Some(visit.and_then(|key| {
-                self.push_children(&key, depth.saturating_add(1))?;
-                Ok((depth, key))
-            }));
+            let key = match KeyRef::new(self.view, cell) {
+                Ok(key) => key,
+                Err(error) => return Some(Err(error)),
+            };
+            if key.node.subkeys > 0 {
+                if let Err(error) = self.push_children(key.node.subkey_list, depth.saturating_add(1)) {
+                    return Some(Err(error));
+                }
+            }
+            return Some(Ok((depth, key)));
         }
     }
 }
 
 impl<'h> Walk<'h> {
     /// The children of a key come next, if no other key has the same list: in a damaged hive many keys could name one long list.
-    fn push_children(&mut self, key: &KeyRef<'h>, depth: usize) -> Result<(), HiveError> {
-        if key.node.subkeys == 0 {
-            return Ok(());
-        }
-        let list = key.node.subkey_list;
+    fn push_children(&mut self, list: u32, depth: usize) -> Result<(), HiveError> {
         self.once(list)?;
         let before = self.stack.len();
         match self.view.subkey_list(list)? {

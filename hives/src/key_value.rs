@@ -44,6 +44,7 @@ pub(crate) struct KeyValue {
 
 impl KeyValue {
     /// Reads a payload; `None` when it is too short or not `vk`.
+    #[inline]
     pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
         let h: [u8; VALUE_HEADER] = array(payload, 0)?;
         if !h.starts_with(b"vk") {
@@ -111,6 +112,7 @@ pub(crate) fn storage_of_new(length: u32, minor: u32) -> DataStorage {
 
 impl<'h> View<'h> {
     /// The cell offsets in a value list.
+    #[inline]
     pub(crate) fn value_list(&self, list: u32, count: u32) -> Result<impl Iterator<Item = u32> + 'h, HiveError> {
         let bytes: &'h [u8] = if count == 0 {
             &[]
@@ -136,6 +138,7 @@ impl<'h> View<'h> {
     }
 
     /// A value node and its name.
+    #[inline]
     pub(crate) fn key_value(&self, offset: u32) -> Result<(KeyValue, Name<'h>), HiveError> {
         let payload = self.payload(offset)?;
         let Some(value) = KeyValue::parse(payload) else {
@@ -168,6 +171,7 @@ impl<'h> View<'h> {
     }
 
     /// The data of the value at `offset`.
+    #[inline]
     pub(crate) fn value_data(&self, offset: u32, value: &KeyValue) -> Result<Cow<'h, [u8]>, HiveError> {
         let length = index(value.length());
         match value.storage(self.minor) {

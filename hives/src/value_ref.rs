@@ -23,6 +23,7 @@ impl std::fmt::Debug for ValueRef<'_> {
 }
 
 impl<'h> ValueRef<'h> {
+    #[inline]
     pub(crate) fn new(view: View<'h>, cell: u32) -> Result<Self, HiveError> {
         let (value, name) = view.key_value(cell)?;
         Ok(Self { view, cell, value, name })
@@ -62,6 +63,7 @@ impl<'h> ValueRef<'h> {
     ///
     /// # Errors
     /// [`HiveError::Damaged`] when its cells can't be read or are too small.
+    #[inline]
     pub fn data(&self) -> Result<Cow<'h, [u8]>, HiveError> {
         self.view.value_data(self.cell, &self.value)
     }

@@ -36,6 +36,7 @@ pub(crate) fn absolute(cell: u32, field: usize) -> u64 {
 }
 
 /// A fault in a structure that a reader or editor needs.
+#[cold]
 pub(crate) fn damaged(
     rule: Rule,
     cell: u32,
@@ -53,8 +54,16 @@ pub(crate) fn damaged(
     })
 }
 
+/// The error is made out of the way of the readers, which are short without it.
+#[cold]
+fn no_payload(offset: u32, is_free: bool) -> HiveError {
+    let found = if is_free { "a free cell" } else { "no cell" };
+    damaged(Rule::V3, offset, found, "an allocated cell", Effect::RefuseHive)
+}
+
 impl<'h> View<'h> {
     /// The cell at an offset, whatever its state; `None` when it does not fit in the bins.
+    #[inline]
     pub(crate) fn cell(&self, offset: u32) -> Option<Cell<'h>> {
         if offset < BIN_HEADER || offset & 7 != 0 {
             return None;
@@ -70,11 +79,11 @@ impl<'h> View<'h> {
     }
 
     /// The payload of an allocated cell.
+    #[inline]
     pub(crate) fn payload(&self, offset: u32) -> Result<&'h [u8], HiveError> {
         match self.cell(offset) {
             Some(Cell { payload, allocated: true }) => Ok(payload),
-            Some(_) => Err(damaged(Rule::V3, offset, "a free cell", "an allocated cell", Effect::RefuseHive)),
-            None => Err(damaged(Rule::V3, offset, "no cell", "an allocated cell", Effect::RefuseHive)),
+            other => Err(no_payload(offset, other.is_some())),
         }
     }
 
