@@ -171,7 +171,7 @@ pub(crate) fn refuse_faults(place: &str, was_clean: bool, report: &CheckReport) 
     .hint("A damaged hive is never edited. Restore it from a backup of this installation."))
 }
 
-/// Opens a hive image as [`recover_image`] does, for an edit. Returns the logs as that edit will find them.
+/// Opens a hive image with its logs for an edit: recovered in memory where it is dirty, and checked. Returns the logs as that edit will find them.
 ///
 /// # Errors
 /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
