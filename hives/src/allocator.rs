@@ -129,6 +129,11 @@ impl Hive {
             Some(found) => found,
             None => self.add_bin(need)?,
         };
+        let there = self.view().cell(offset);
+        if there.is_none_or(|c| c.allocated || as_u32(c.payload.len()).saturating_add(4) != size) {
+            // Never over something that is there, whatever the index says.
+            return Err(damaged(Rule::V3, offset, "another cell than the index has", "a free cell", Effect::Misread));
+        }
         let cells = self.cells()?;
         cells.remove(offset, size);
         let rest = size.saturating_sub(need);

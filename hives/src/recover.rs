@@ -23,7 +23,8 @@ pub(crate) const BIN_TIMESTAMP: usize = 20;
 /// A hive as its logs make it.
 #[derive(Debug, Clone)]
 pub struct Recovered {
-    /// The recovered hive. Its "original" bytes are the recovered ones: edits come on top.
+    /// The recovered hive. Its "original" bytes are the recovered ones. To edit it, prepare the [`crate::RecoveryCommit`] first and
+    /// take the hive from there: edits are a commit of their own.
     pub hive: Hive,
     /// What was done.
     pub report: RecoveryReport,

@@ -8,7 +8,7 @@
 mod common;
 
 use coldmend_hives::{
-    Commit, DiskState, Hive, HiveError, LogFormat, LogRegime, LogSlot, MemoryStorage, RecoveryCommit,
+    Commit, DiskState, Hive, HiveError, LogFiles, LogFormat, LogRegime, LogSlot, MemoryStorage, NewHive, RecoveryCommit,
 };
 use common::power::{commit, logs_for, Event, Files, Loss, Machines, LOSSES, REGIMES};
 use common::{corpus, hives, logs, tree, Random, NOW};
@@ -339,4 +339,55 @@ fn stale_entries_are_never_above_the_hive() {
     hive.set_value("Services\\Service1", "Start", 4, &[3, 0, 0, 0], NOW).unwrap();
     let second = Commit::prepare(hive, &stale, LogRegime::Log12HvLe, NOW).unwrap();
     assert!(second.hive().base_block().primary_sequence > highest + 1);
+}
+
+/// A file that ends within a sector, as copies do: growing it and taking that back, cut anywhere, never leaves a sector that is half of each.
+#[test]
+fn a_file_of_any_length_can_be_taken_back() {
+    for slack in [0usize, 1, 100, 511, 512, 700, 4096, 5000] {
+        let mut hive = Hive::create(&NewHive::default(), NOW).unwrap();
+        hive.create_key("A", NOW).unwrap();
+        let first = Commit::prepare(hive, &LogFiles::default(), LogRegime::Log12HvLe, NOW).unwrap();
+        let mut before = first.after().to_vec();
+        before.resize(before.len() + slack, 0x5A);
+        let mut hive = Hive::open(before.clone()).unwrap();
+        hive.set_value("A", "Big", 3, &[9; 30_000], NOW).unwrap();
+        let logs = logs_for("HvLE");
+        let commit = Commit::prepare(hive, &logs, LogRegime::Log12HvLe, NOW).unwrap();
+        let done = Files { primary: commit.after().to_vec(), logs };
+        let mut random = Random(slack as u64);
+        for cut in 0..500 {
+            let mut machines = Machines::new(&done, cut);
+            if machines.run(|p, l| commit.take_back(p, l)).is_ok() {
+                assert!(machines.primary.now.0 == before, "{slack}");
+                break;
+            }
+            for how in LOSSES {
+                let files = machines.after_cut(how, &mut random);
+                let position = commit.position(&MemoryStorage(files.primary.clone())).unwrap();
+                assert_ne!(position, DiskState::Foreign, "slack {slack}, cut {cut}, {how:?}");
+                let mut again = Machines::new(&files, usize::MAX);
+                again.run(|p, l| commit.take_back(p, l)).unwrap();
+                assert!(again.primary.now.0 == before, "slack {slack}, cut {cut}, {how:?}");
+            }
+        }
+    }
+}
+
+/// A recovery is written before the edits that come on top of it: one that has edits in it already is refused.
+#[test]
+fn a_recovery_with_edits_in_it_is_refused() {
+    let logs = logs_for("HvLE");
+    let (before, commit) = commit(LogRegime::Log12HvLe, &logs);
+    let start = Files { primary: before, logs };
+    let dirty = (0..500).find_map(|cut| {
+        let mut machines = Machines::new(&start, cut);
+        let _ = machines.run(|p, l| commit.execute(p, l));
+        let files = machines.after_cut(Loss::Dropped, &mut Random(3));
+        matches!(Hive::open(files.primary.clone()), Err(HiveError::Dirty { .. })).then_some(files)
+    });
+    let dirty = dirty.unwrap();
+    let mut recovered = Hive::recover(dirty.primary, &dirty.logs).unwrap();
+    recovered.hive.create_key("Too early", NOW).unwrap();
+    assert!(matches!(RecoveryCommit::prepare(recovered), Err(HiveError::Refused { .. })));
 }

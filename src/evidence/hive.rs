@@ -129,12 +129,14 @@ pub(crate) fn recover_image(
     let mut again = Some(again);
     let mut again = || again.take().map_or_else(|| Ok(Vec::new()), |again| again());
     let is_regf = bytes.starts_with(b"regf");
+    let is_dirty = BaseBlock::parse(&bytes).is_some_and(|base| !base.is_clean());
     let mut recovered = match Hive::recover(bytes, logs) {
         Err(error @ HiveError::NotRecoverable { .. }) if !is_regf => {
             return Err(unreadable(error, "the file is no registry hive (it does not begin with \"regf\"):")
                 .hint("Restore it from a backup of this installation; a damaged hive is never edited."));
         }
-        Err(HiveError::NotRecoverable { .. }) if force => without_logs(&mut again)?,
+        // Logs that can't be replayed, or that break a bin when they are.
+        Err(HiveError::NotRecoverable { .. } | HiveError::Damaged(_)) if force && is_dirty => without_logs(&mut again)?,
         Err(error @ HiveError::NotRecoverable { .. }) => {
             return Err(unreadable(error, "recovering the hive").hint(
                 "Restore the log files beside it. If they are lost for good, --force-dirty-hive (of repair, and of hive recover, set \

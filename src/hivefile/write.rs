@@ -99,14 +99,16 @@ impl HiveOnDisk {
         }
         let time = now();
         let Contents { bytes, mut logs, .. } = contents;
+        let regime = self.regime(&logs);
         let Opened { mut recovered, .. } =
             recover_image(&self.shown, bytes, &logs, force, || self.bytes_locked(&storages))?;
         let dirty = !recovered.report.was_clean;
+        let nothing_yet = || format!("preparing the new contents of {}; nothing was written", self.shown);
         let mut hive = recovered.hive;
         if dirty {
             // Once for show. To keep this hive and to recover the file would be two of them in memory.
             make(&mut hive, time)?;
-            drop(self.prepare(hive, &LogFiles::default(), time)?);
+            drop(Self::prepare(hive, &LogFiles::default(), regime, time).doing(nothing_yet)?);
             let bytes = self.bytes_locked(&storages)?;
             let again = recover_image(&self.shown, bytes, &logs, force, || self.bytes_locked(&storages))?;
             recovered = again.recovered;
@@ -114,11 +116,16 @@ impl HiveOnDisk {
                 .map_err(|e| Failure::from_error(FailureKind::Unreadable, e))
                 .doing(|| format!("recovering {}; nothing was written", self.shown))?;
             self.write_recovery(&commit, &mut storages)?;
+            self.compare(&storages, commit.after())?;
             logs.neutralise();
             hive = commit.into_hive();
         }
         let keys = make(&mut hive, time)?;
-        let commit = self.prepare(hive, &logs, time)?;
+        let commit = Self::prepare(hive, &logs, regime, time).doing(|| {
+            let written =
+                if dirty { "what its logs held was written, and nothing else" } else { "nothing was written" };
+            format!("preparing the new contents of {}; {written}", self.shown)
+        })?;
         drop(logs);
         if commit.is_empty() {
             self.remove_left_over()?;
@@ -129,15 +136,21 @@ impl HiveOnDisk {
         Ok(true)
     }
 
-    fn prepare(&self, hive: Hive, logs: &LogFiles, time: FileTime) -> Result<Commit> {
-        Commit::prepare(hive, logs, self.regime(logs), time)
-            .map_err(|e| Failure::from_error(FailureKind::Unreadable, e))
-            .doing(|| format!("preparing the new contents of {}; nothing was written", self.shown))
+    fn prepare(hive: Hive, logs: &LogFiles, regime: LogRegime, time: FileTime) -> Result<Commit> {
+        Commit::prepare(hive, logs, regime, time).map_err(|e| Failure::from_error(FailureKind::Unreadable, e))
     }
 
-    /// The log that this hive's Windows reads: told by the logs that are there.
+    /// The log that this hive's Windows reads: told by the logs that are there. One that a commit has made unreadable still has its first
+    /// entry's signature behind the empty header.
     fn regime(&self, logs: &LogFiles) -> LogRegime {
-        let format = |slot: LogSlot| logs.get(slot).and_then(|b| coldmend_hives::inspect_log(b).format);
+        let format = |slot: LogSlot| {
+            let log = logs.get(slot)?;
+            coldmend_hives::inspect_log(log).format.or(match log.get(512..516)? {
+                b"DIRT" => Some(LogFormat::Dirt),
+                b"HvLE" => Some(LogFormat::HvLE),
+                _ => None,
+            })
+        };
         if self.log_paths[1].is_none() && self.log_paths[2].is_none() {
             return LogRegime::Dot;
         }

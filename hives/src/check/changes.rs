@@ -66,6 +66,11 @@ pub(crate) enum Part {
 impl Hive {
     /// Takes the result of a whole check as the state to start from.
     pub(super) fn trust(&mut self, ledger: Option<Ledger>) {
+        let mut ledger = ledger;
+        if let Some(ledger) = &mut ledger {
+            // An editor that has its own list goes on with it, and this one would be out of date when it is asked for.
+            ledger.free = ledger.free.take().filter(|_| self.cells.is_none());
+        }
         self.trust = ledger.map(|ledger| Trust { ledger, noted: BTreeMap::new(), replaced: Vec::new() });
     }
 

@@ -120,8 +120,9 @@ pub(super) fn check<'h>(bytes: &'h [u8], view: View<'h>) -> Option<Checker<'h>> 
                 }
             }
         }
-        let checkers: Option<Vec<_>> = handles.into_iter().map(|handle| handle.join().ok()).collect();
-        checkers.filter(|_| started)
+        // All of them are joined, also after one that panicked: the check on one processor then meets what it met.
+        let joined: Vec<_> = handles.into_iter().map(|handle| handle.join().ok()).collect();
+        joined.into_iter().collect::<Option<Vec<_>>>().filter(|_| started)
     })?;
     if pool.stopped.load(Ordering::Relaxed) {
         return None;
@@ -131,6 +132,7 @@ pub(super) fn check<'h>(bytes: &'h [u8], view: View<'h>) -> Option<Checker<'h>> 
 
 /// One worker's share. The first one tiles the bins, the second begins with the root.
 fn work<'h>(bytes: &'h [u8], view: View<'h>, pool: &Pool, number: usize) -> Checker<'h> {
+    let _guard = StopOnPanic(pool);
     let mut checker = Checker::new(bytes, view);
     if number == 0 {
         checker.bins();
@@ -138,7 +140,6 @@ fn work<'h>(bytes: &'h [u8], view: View<'h>, pool: &Pool, number: usize) -> Chec
         checker.starts = None;
     }
     let known = checker.starts.take();
-    let _guard = StopOnPanic(pool);
     let mut stack = Vec::new();
     if number == 1 {
         stack.extend(checker.root_key());

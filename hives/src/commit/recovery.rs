@@ -31,9 +31,16 @@ impl RecoveryCommit {
     /// entry has a higher one. When it is done, the logs are what [`crate::LogFiles::neutralise`] makes of them.
     ///
     /// # Errors
-    /// [`HiveError::CheckFailed`] when the recovered hive is not sound; [`HiveError::SequenceExhausted`].
+    /// [`HiveError::CheckFailed`] when the recovered hive is not sound; [`HiveError::SequenceExhausted`]; [`HiveError::Refused`] when it was edited:
+    /// edits are a commit of their own, made on [`RecoveryCommit::into_hive`].
     pub fn prepare(recovered: Recovered) -> Result<Self, HiveError> {
         let Recovered { mut hive, report, before, before_len, sums, highest } = recovered;
+        if hive.is_changed() {
+            return Err(HiveError::Refused {
+                path: String::new(),
+                reason: "a recovery is written before the edits that come on top of it",
+            });
+        }
         if report.was_clean {
             return Ok(Self { hive, transaction: None, sums, sequence: report.sequence });
         }

@@ -241,11 +241,16 @@ impl Transaction {
         written: &mut u64,
     ) -> Result<(), CommitError> {
         let writing = io("writing the changed pages");
+        let len = primary.len().map_err(&writing)?;
         for &page in &self.pages {
             let bytes = image.original_page(page);
             if !bytes.is_empty() {
-                primary.write_at(offset_of(page), bytes).map_err(&writing)?;
-                count(written, bytes.len());
+                // Up to the file's present end: the sector that the old end cuts must not keep half of what is new.
+                let there = usize::try_from(len.saturating_sub(offset_of(page))).unwrap_or(PAGE).min(PAGE);
+                let mut whole = bytes.to_vec();
+                whole.resize(there.max(bytes.len()), 0);
+                primary.write_at(offset_of(page), &whole).map_err(&writing)?;
+                count(written, whole.len());
             }
         }
         primary.flush().map_err(&writing)
