@@ -1,0 +1,70 @@
+//! `coldmend hive set` keeps to the log format of the Windows that owns the hive, also when the logs were made unreadable by an edit before.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogRegime, LogStorages, MemoryStorage, NewHive};
+
+const NOW: FileTime = FileTime(133_500_000_000_000_000);
+
+fn set(hive: &Path, number: u32) {
+    let done = Command::new(env!("CARGO_BIN_EXE_coldmend"))
+        .args(["hive", "set"])
+        .arg(hive)
+        .args(["Coldmend", "Value", &number.to_string(), "--type", "dword"])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn signature(log: &Path) -> Vec<u8> {
+    fs::read(log).unwrap()[512..516].to_vec()
+}
+
+#[test]
+fn one_edit_after_the_other_keeps_the_format() {
+    for (regime, expected) in [(LogRegime::Log12Dirt, b"DIRT"), (LogRegime::Log12HvLe, b"HvLE")] {
+        let mut primary = MemoryStorage(Hive::create(&NewHive::default(), NOW).unwrap().bytes().to_vec());
+        let logs = LogFiles { log1: Some(Vec::new()), log2: Some(Vec::new()), ..LogFiles::default() };
+        let mut hive = Hive::open(primary.0.clone()).unwrap();
+        hive.create_key("Coldmend", NOW).unwrap();
+        let (mut log1, mut log2) = (MemoryStorage::default(), MemoryStorage::default());
+        let mut storages = LogStorages { log1: Some(&mut log1), log2: Some(&mut log2), ..LogStorages::default() };
+        Commit::prepare(hive, &logs, regime, NOW).unwrap().execute(&mut primary, &mut storages).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let hive = folder.path().join("SYSTEM");
+        let log = folder.path().join("SYSTEM.LOG1");
+        for (path, bytes) in [(&hive, &primary.0), (&log, &log1.0), (&folder.path().join("SYSTEM.LOG2"), &log2.0)] {
+            fs::write(path, bytes).unwrap();
+        }
+        for number in 1..4 {
+            set(&hive, number);
+            assert_eq!(signature(&log), expected, "edit {number}");
+        }
+    }
+}
+
+#[test]
+fn a_dirty_hive_of_windows_7_is_edited_with_its_log() {
+    let Some(corpus) = std::env::var_os("COLDMEND_CORPUS") else {
+        println!("skipped: a dirty hive of Windows 7 needs COLDMEND_CORPUS");
+        return;
+    };
+    let source = Path::new(&corpus).join("hives/msuhanov+yarp/OldDirtyHive__OldDirtyHive");
+    let folder = tempfile::tempdir().unwrap();
+    let hive = folder.path().join("hive");
+    for ending in ["", ".LOG1", ".LOG2"] {
+        let from = format!("{}{ending}", source.display());
+        if Path::new(&from).exists() {
+            fs::copy(from, format!("{}{ending}", hive.display())).unwrap();
+        }
+    }
+    let log = folder.path().join("hive.LOG1");
+    assert_eq!(signature(&log), b"DIRT");
+    for number in 1..3 {
+        set(&hive, number);
+        assert_eq!(signature(&log), b"DIRT", "edit {number}");
+    }
+}
