@@ -459,3 +459,28 @@ fn dirty_without_logs() {
     assert_eq!(hive("check", &file, &["--no-replay"]).status, Some(0));
     assert_eq!(names(folder.path()), ["SYSTEM"]);
 }
+
+/// Hives that differ only in what `.reg` can't tell are different, and those that don't are not.
+#[test]
+fn a_difference_that_reg_cannot_tell() {
+    let (folder, file) = made(&[]);
+    let second = folder.path().join("second");
+    for (file, data) in [(&file, "1"), (&second, "2")] {
+        if file == &second {
+            fs::copy(folder.path().join("SYSTEM"), &second).unwrap();
+        }
+        hive("set", file, &["A", "\u{4e00}name", data, "--type", "dword"]).expect(0);
+    }
+    for file in [&file, &second] {
+        let mut bytes = fs::read(file).unwrap();
+        let name = [0x00, 0x4e, b'n', 0, b'a', 0];
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[at..at + 2].copy_from_slice(&[0x00, 0xd8]);
+        fs::write(file, bytes).unwrap();
+        assert_eq!(hive("check", file, &[]).status, Some(0));
+    }
+    let run = hive("diff", &file, &[second.to_str().unwrap()]).expect(1);
+    assert!(run.stdout.is_empty() && run.stderr.contains("1 keys or values differ"), "{run:?}");
+    let run = hive("diff", &file, &[file.to_str().unwrap()]).expect(0);
+    assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
+}
