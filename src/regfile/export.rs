@@ -87,7 +87,7 @@ pub(super) fn write_value(out: &mut RegWriter<'_>, value: &ValueRef<'_>) -> Resu
         out.leave_out();
         return Ok(());
     }
-    out.value(&name, value.data_type(), &*value.data()?)?;
+    out.value(&name, value.data_type(), &value.data()?)?;
     Ok(())
 }
 
