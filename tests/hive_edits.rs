@@ -98,6 +98,20 @@ fn the_current_control_set_is_the_one_that_select_names() {
     hive("delete", &file, &[current, "coldmend"]).expect(0);
     hive("get", &file, &[current, "coldmend"]).expect(2);
     hive("ls", &file, &["CurrentControlSet\\Nothing"]).expect(2);
+    // A set that is not there is not made.
+    let before = fs::read(&file).unwrap();
+    for number in ["0", "7"] {
+        hive("set", &file, &["Select", "Default", number, "--type", "dword"]).expect(0);
+        let chosen = fs::read(&file).unwrap();
+        for (word, more) in
+            [("set", &["coldmend", "7", "--type", "dword"][..]), ("get", &["coldmend"]), ("delete", &[])]
+        {
+            let run = hive(word, &file, &[&[current], more].concat()).expect(4);
+            assert!(run.stderr.contains(&format!("ControlSet00{number}")), "{run:?}");
+        }
+        assert_eq!(fs::read(&file).unwrap(), chosen);
+        fs::write(&file, &before).unwrap();
+    }
 }
 
 /// Odd names and data through `.reg` and back, exactly.
@@ -458,4 +472,68 @@ fn dirty_without_logs() {
     hive("recover", &file, &["--force-dirty-hive"]).expect(0);
     assert_eq!(hive("check", &file, &["--no-replay"]).status, Some(0));
     assert_eq!(names(folder.path()), ["SYSTEM"]);
+}
+
+/// Hives that differ only in what `.reg` can't tell are different, and those that don't are not.
+#[test]
+fn a_difference_that_reg_cannot_tell() {
+    let (folder, file) = made(&[]);
+    let second = folder.path().join("second");
+    for (file, data) in [(&file, "1"), (&second, "2")] {
+        if file == &second {
+            fs::copy(folder.path().join("SYSTEM"), &second).unwrap();
+        }
+        hive("set", file, &["A", "\u{4e00}name", data, "--type", "dword"]).expect(0);
+    }
+    for file in [&file, &second] {
+        let mut bytes = fs::read(file).unwrap();
+        let name = [0x00, 0x4e, b'n', 0, b'a', 0];
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[at..at + 2].copy_from_slice(&[0x00, 0xd8]);
+        fs::write(file, bytes).unwrap();
+        assert_eq!(hive("check", file, &[]).status, Some(0));
+    }
+    let run = hive("diff", &file, &[second.to_str().unwrap()]).expect(1);
+    assert!(run.stdout.is_empty() && run.stderr.contains("1 keys or values differ"), "{run:?}");
+    let run = hive("diff", &file, &[file.to_str().unwrap()]).expect(0);
+    assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
+}
+
+/// Letters that nt-hive takes for the same and Windows keeps apart, and keys in two spellings.
+#[test]
+fn edits_that_are_right_are_read_back_as_such() {
+    let (folder, file) = made(&[]);
+    let reg = folder.path().join("edit.reg");
+    let apply = |body: &str| {
+        fs::write(&reg, format!("Windows Registry Editor Version 5.00\n{body}")).unwrap();
+        hive("set", &file, &["--reg", reg.to_str().unwrap()]).expect(0);
+    };
+    for (one, other) in [("µ", "\u{39c}"), ("ſ", "S"), ("ı", "I")] {
+        apply(&format!("[\\Odd\\{one}]\n\"x\"=dword:1\n[\\Odd\\{other}]\n\"x\"=dword:2\n"));
+        assert_eq!(hive("get", &file, &[&format!("Odd\\{one}"), "x"]).expect(0).stdout, "1 (0x1)\n");
+        assert_eq!(hive("get", &file, &[&format!("Odd\\{other}"), "x"]).expect(0).stdout, "2 (0x2)\n");
+        apply(&format!("[-\\Odd\\{other}]\n[\\Odd\\{one}\\below]\n"));
+        hive("get", &file, &[&format!("Odd\\{one}"), "x"]).expect(0);
+    }
+    apply("[\\A\\\\B]\n\"x\"=dword:1\n[-\\A\\B]\n");
+    hive("ls", &file, &["A\\B"]).expect(2);
+    apply("[-\\A\\B]\n[\\\\A\\\\B\\\\]\n\"x\"=dword:1\n");
+    assert_eq!(hive("get", &file, &["\\A\\\\B", "x"]).expect(0).stdout, "1 (0x1)\n");
+}
+
+/// regedit's own names would become keys inside the hive.
+#[test]
+fn sections_of_another_hive_are_refused() {
+    let (folder, file) = made(&[]);
+    let before = fs::read(&file).unwrap();
+    let reg = folder.path().join("edit.reg");
+    let reg_path = reg.to_str().unwrap();
+    fs::write(&reg, "Windows Registry Editor Version 5.00\n[HKEY_LOCAL_MACHINE\\SYSTEM\\K]\n\"x\"=dword:1\n").unwrap();
+    for prefix in [&[][..], &["--prefix", "HKEY_LOCAL_MACHINE\\SOFTWARE"]] {
+        let run = hive("set", &file, &[&["--reg", reg_path], prefix].concat()).expect(2);
+        assert!(run.stderr.contains("line 2") && run.stderr.contains("--prefix 'HKEY_"), "{run:?}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), before);
+    hive("set", &file, &["--reg", reg_path, "--prefix", "HKEY_LOCAL_MACHINE\\SYSTEM"]).expect(0);
+    assert_eq!(hive("get", &file, &["K", "x"]).expect(0).stdout, "1 (0x1)\n");
 }

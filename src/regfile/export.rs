@@ -2,7 +2,7 @@
 
 use std::io;
 
-use coldmend_hives::{HiveError, KeyRef};
+use coldmend_hives::{HiveError, KeyRef, ValueRef};
 use thiserror::Error;
 
 use super::RegWriter;
@@ -66,9 +66,12 @@ pub(super) fn write_tree(
     }
     for subkey in key.each_subkey()? {
         let subkey = subkey?;
+        out.go_on()?;
         let len = section.len();
-        if step(out, section, &subkey.name_text()) {
+        if step(section, &subkey.name_text()) {
             write_tree(out, &subkey, section, depth + 1)?;
+        } else {
+            out.leave_out();
         }
         section.truncate(len);
     }
@@ -76,21 +79,21 @@ pub(super) fn write_tree(
 }
 
 /// A value, if its name can be told.
-pub(super) fn write_value(out: &mut RegWriter<'_>, value: &coldmend_hives::ValueRef<'_>) -> Result<(), ExportError> {
+pub(super) fn write_value(out: &mut RegWriter<'_>, value: &ValueRef<'_>) -> Result<(), ExportError> {
+    out.go_on()?;
     let name = value.name_text();
-    let data = value.data()?;
-    if name.contains(char::REPLACEMENT_CHARACTER) && has_lone_surrogate(&value.name_units()) {
+    // Before the data is read: a hostile hive may list long data any number of times, under names that are left out.
+    if !can_tell(value, &name) {
         out.leave_out();
         return Ok(());
     }
-    out.value(&name, value.data_type(), &data)?;
+    out.value(&name, value.data_type(), &value.data()?)?;
     Ok(())
 }
 
 /// Goes down to a subkey; not if its name can't be told.
-pub(super) fn step(out: &mut RegWriter<'_>, section: &mut String, name: &str) -> bool {
+pub(super) fn step(section: &mut String, name: &str) -> bool {
     if name.contains(['\\', char::REPLACEMENT_CHARACTER]) || ends_a_section(name) {
-        out.leave_out();
         return false;
     }
     if !section.ends_with('\\') {
@@ -105,6 +108,11 @@ fn ends_a_section(name: &str) -> bool {
     name.contains('\n')
         && (["\n[", "\n\"", "\n@"].iter().any(|doubtful| name.contains(doubtful))
             || name.split('\n').rev().skip(1).any(|line| line.trim_end_matches([' ', '\t', '\r']).ends_with(']')))
+}
+
+/// Whether `.reg` can tell the value's name.
+pub(super) fn can_tell(value: &ValueRef<'_>, name: &str) -> bool {
+    !name.contains(char::REPLACEMENT_CHARACTER) || !has_lone_surrogate(&value.name_units())
 }
 
 fn has_lone_surrogate(units: &[u16]) -> bool {

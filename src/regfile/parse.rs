@@ -42,8 +42,20 @@ impl Edit {
     }
 }
 
+/// What is expected where a section is not one of the hive.
+const FROM_THE_ROOT: &str = "a key named from the hive's root, or the prefix that stands before it";
+const THE_PREFIX: &str = "the prefix, or a leading backslash: another section is not meant for this hive";
+
+impl RegFileError {
+    /// Whether another prefix may make good of it.
+    pub fn is_about_the_prefix(&self) -> bool {
+        [FROM_THE_ROOT, THE_PREFIX].contains(&self.expected)
+    }
+}
+
 /// Reads the bytes of a `.reg` file: UTF-16LE with a byte order mark, or UTF-8. Sections may name keys with a leading
-/// backslash, without one, or with `prefix` in front.
+/// backslash, or with `prefix` in front; without one if no prefix is given, but not as `HKEY_…`: regedit's names would become
+/// keys inside the hive.
 ///
 /// # Errors
 /// The first line that is not understood.
@@ -123,17 +135,24 @@ fn lines(bytes: &[u8], unit: usize) -> usize {
     bytes.chunks_exact(unit).filter(|c| c.first() == Some(&b'\n') && c.iter().skip(1).all(|byte| *byte == 0)).count()
 }
 
-fn key_path<'n>(name: &'n str, prefix: Option<&str>) -> &'n str {
+/// The path from the hive's root, or what belongs in the section.
+fn key_path<'n>(name: &'n str, prefix: Option<&str>) -> Result<&'n str, &'static str> {
+    let starts_with = |start: &str| name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    let prefix = prefix.map(|prefix| prefix.trim_end_matches('\\')).filter(|prefix| !prefix.is_empty());
     if let Some(prefix) = prefix {
-        let prefix = prefix.trim_end_matches('\\');
-        if name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
+        if starts_with(prefix) {
             let rest = name.get(prefix.len()..).unwrap_or_default();
             if rest.is_empty() || rest.starts_with('\\') {
-                return rest.strip_prefix('\\').unwrap_or(rest);
+                return Ok(rest.strip_prefix('\\').unwrap_or(rest));
             }
         }
     }
-    name.strip_prefix('\\').unwrap_or(name)
+    match (name.strip_prefix('\\'), prefix) {
+        (Some(path), _) => Ok(path),
+        (None, Some(_)) => Err(THE_PREFIX),
+        (None, None) if starts_with("HKEY_") => Err(FROM_THE_ROOT),
+        (None, None) => Ok(name),
+    }
 }
 
 /// What is left of the text, and where that is.
@@ -203,9 +222,10 @@ impl<'t> Reader<'t> {
         if inner.contains("\n[") || inner.contains("\n\"") || inner.contains("\n@") {
             return Err(self.expect(EXPECTED));
         }
-        self.skip(end + 2);
         let (delete, name) = inner.strip_prefix('-').map_or((false, inner), |name| (true, name));
-        Ok((delete, key_path(name, prefix)))
+        let path = key_path(name, prefix).map_err(|expected| self.expect(expected))?;
+        self.skip(end + 2);
+        Ok((delete, path))
     }
 
     /// `"name"=…` or `@=…`.
@@ -352,14 +372,32 @@ mod tests {
     const HEAD: &str = "Windows Registry Editor Version 5.00\r\n\r\n";
 
     fn edits(body: &str) -> Result<Vec<Edit>, RegFileError> {
+        parse(format!("{HEAD}{body}").into_bytes(), None)
+    }
+
+    fn prefixed(body: &str) -> Result<Vec<Edit>, RegFileError> {
         parse(format!("{HEAD}{body}").into_bytes(), Some("HKEY_LOCAL_MACHINE\\SYSTEM"))
     }
 
     #[test]
+    fn sections_of_other_hives_are_refused() {
+        for body in ["[HKEY_LOCAL_MACHINE\\SYSTEM\\K]\n", "[-hkey_current_user]\n", "[\\A]\n[HKEY_X]\n"] {
+            let fault = edits(body).unwrap_err();
+            assert!(fault.is_about_the_prefix() && fault.line == 2 + body.lines().count(), "{fault}");
+        }
+        assert_eq!(edits("[\\HKEY_X]\n").unwrap(), [Edit::CreateKey("HKEY_X".into())]);
+        for body in ["[HKEY_LOCAL_MACHINE\\SOFTWARE\\K]\n", "[K]\n", "[HKEY_LOCAL_MACHINE\\SYSTEM2]\n"] {
+            assert!(prefixed(body).unwrap_err().is_about_the_prefix(), "{body}");
+        }
+        let good = prefixed("[hkey_local_machine\\system]\n[-\\K]\n").unwrap();
+        assert_eq!(good, [Edit::CreateKey("".into()), Edit::DeleteKey("K".into())]);
+    }
+
+    #[test]
     fn every_kind_of_line() {
-        let body = "[\\A\\B]\r\n@=\"x\"\r\n\"a\\\"b\\\\\"=dword:0000000a\r\n\"h\"=hex(7):41,00,\\\r\n  00,00\r\n\"gone\"=-\r\n\r\n[-HKEY_LOCAL_MACHINE\\SYSTEM\\Old]\r\n[C]\r\n";
+        let body = "[\\A\\B]\r\n@=\"x\"\r\n\"a\\\"b\\\\\"=dword:0000000a\r\n\"h\"=hex(7):41,00,\\\r\n  00,00\r\n\"gone\"=-\r\n\r\n[-HKEY_LOCAL_MACHINE\\SYSTEM\\Old]\r\n[\\C]\r\n";
         assert_eq!(
-            edits(body).unwrap(),
+            prefixed(body).unwrap(),
             [
                 Edit::CreateKey("A\\B".into()),
                 Edit::SetValue("A\\B".into(), String::new(), RegValue::string("x")),

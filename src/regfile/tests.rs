@@ -126,7 +126,13 @@ fn a_difference_makes_the_second_of_the_first() {
     two.set_value("plain\\k5", "new", 3, &[9; 4000], NOW).unwrap();
     two.create_key("new\\below", NOW).unwrap();
     let diff = |one: &Hive, two: &Hive| {
-        text(|out| diff(out, &one.root().unwrap(), &two.root().unwrap(), &Naming::FromRoot).unwrap(), Encoding::Utf16)
+        text(
+            |out| {
+                let different = diff(out, &one.root().unwrap(), &two.root().unwrap(), &Naming::FromRoot).unwrap();
+                assert_eq!(different, !out.is_empty());
+            },
+            Encoding::Utf16,
+        )
     };
     for (from, to) in [(&one, &two), (&two, &one)] {
         let mut made = from.clone();
@@ -135,4 +141,68 @@ fn a_difference_makes_the_second_of_the_first() {
         assert_eq!(values(&made).len(), values(to).len());
     }
     assert!(diff(&one, &one).is_empty());
+}
+
+/// Makes the first unit of the name `\u{4e00}…` an unpaired surrogate; answers where the name is.
+fn unpair(image: &mut [u8], rest: &str) -> usize {
+    let name: Vec<u8> = format!("\u{4e00}{rest}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let at = image.windows(name.len()).position(|window| window == name).unwrap();
+    image[at..at + 2].copy_from_slice(&0xd800u16.to_le_bytes());
+    at
+}
+
+/// A hive with a value and a key that can't be told; with `number` in a value below each.
+fn untold(number: u8) -> Vec<u8> {
+    let mut hive = Hive::create(&NewHive::default(), NOW).unwrap();
+    hive.set_value("", "\u{4e00}value", 3, &[number; 9], NOW).unwrap();
+    hive.create_key("\u{4e00}key\\below", NOW).unwrap();
+    hive.set_value("\u{4e00}key\\below", "x", 3, &[number; 9], NOW).unwrap();
+    let mut image = hive.bytes().to_vec();
+    unpair(&mut image, "value");
+    unpair(&mut image, "key");
+    image
+}
+
+#[test]
+fn what_cannot_be_told_is_compared() {
+    let compare = |one: &Hive, two: &Hive| {
+        let mut out = Vec::new();
+        let mut writer = RegWriter::new(&mut out, Encoding::Utf8);
+        let different = diff(&mut writer, &one.root().unwrap(), &two.root().unwrap(), &Naming::FromRoot).unwrap();
+        let left_out = writer.finish().unwrap();
+        assert!(out.is_empty(), "{}", String::from_utf8_lossy(&out));
+        (different, left_out)
+    };
+    let [one, two] = [1, 2].map(|number| Hive::open(untold(number)).unwrap());
+    let empty = Hive::create(&NewHive::default(), NOW).unwrap();
+    assert_eq!(compare(&one, &one), (false, 0));
+    for (from, to) in [(&one, &two), (&one, &empty), (&empty, &one)] {
+        assert_eq!(compare(from, to), (true, 2));
+    }
+}
+
+#[test]
+fn a_writer_that_is_stopped_ends_the_walk() {
+    let hive = Hive::open(untold(1)).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(true);
+    let mut out = Vec::new();
+    let mut writer = RegWriter::new(&mut out, Encoding::Utf8).stopped_by(&stop);
+    let root = hive.root().unwrap();
+    assert!(export(&mut writer, &root, "", &Naming::FromRoot).is_err());
+    assert!(diff(&mut writer, &root, &root, &Naming::FromRoot).is_err());
+}
+
+#[test]
+fn the_data_of_what_cannot_be_told_is_not_read() {
+    let mut hive = Hive::create(&NewHive::default(), NOW).unwrap();
+    hive.set_value("", "\u{4e00}value", 3, &[1; 9], NOW).unwrap();
+    let mut image = hive.bytes().to_vec();
+    let at = unpair(&mut image, "value");
+    // The value's name is 20 bytes into it, and where its data is 8 bytes into it.
+    image[at - 12..at - 8].copy_from_slice(&[0xf0; 4]);
+    let hive = Hive::open(image).unwrap();
+    let mut out = Vec::new();
+    let mut writer = RegWriter::new(&mut out, Encoding::Utf8);
+    export(&mut writer, &hive.root().unwrap(), "", &Naming::FromRoot).unwrap();
+    assert_eq!(writer.finish().unwrap(), 1);
 }

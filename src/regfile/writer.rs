@@ -6,6 +6,7 @@
 //! files. What a reader could not tell apart is not written but counted ([`RegWriter::unwritable`]).
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::HEADER;
 use crate::plan::{REG_BINARY, REG_DWORD, REG_SZ};
@@ -32,13 +33,29 @@ pub struct RegWriter<'w> {
     wide: Vec<u8>,
     is_empty: bool,
     unwritable: u64,
+    stop: Option<&'w AtomicBool>,
 }
 
 impl<'w> RegWriter<'w> {
     /// Writes to `out`, which need not be buffered.
     pub fn new(out: &'w mut dyn Write, encoding: Encoding) -> Self {
         let text = Vec::with_capacity(PIECE + (PIECE >> 2));
-        RegWriter { out, encoding, text, wide: Vec::new(), is_empty: true, unwritable: 0 }
+        RegWriter { out, encoding, text, wide: Vec::new(), is_empty: true, unwritable: 0, stop: None }
+    }
+
+    /// Ends the making of text, with an error, once `stop` is true: what sends no text would not notice that the output is gone.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &'w AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Whether to go on; asked for every key and value.
+    pub(super) fn go_on(&self) -> io::Result<()> {
+        match self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(io::Error::other("the text is no longer wanted")),
+            _ => Ok(()),
+        }
     }
 
     /// The first line, if it is not there yet.

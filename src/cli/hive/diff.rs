@@ -39,15 +39,24 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let naming = arguments.prefix.clone().map_or(Naming::FromRoot, Naming::Prefix);
     let doing = engine("comparing");
     let (old, new) = (before.hive.root().map_err(&doing)?, after.hive.root().map_err(&doing)?);
+    let mut found = false;
     let written =
         output::reg(ui, arguments.output.as_deref(), "comparing", before.hive.bytes().len(), &|| Ok(()), |out| {
-            regfile::diff(out, &old, &new, &naming)
+            found = regfile::diff(out, &old, &new, &naming)?;
+            Ok(())
         })?;
-    let different = !written.is_empty;
+    // Where the reader has closed the pipe, the comparison ended early, but after a difference.
+    let different = found || !written.is_empty;
+    if written.left_out > 0 {
+        ui.status(&format!(
+            "{} keys or values differ, but are left out of the text: the .reg format can't tell their names (backslashes, unpaired surrogates).",
+            written.left_out
+        ));
+    }
     ui.json(&json!({
         "schema": "coldmend.hive-diff/1", "tool": env!("CARGO_PKG_VERSION"),
         "before": before.file.shown, "after": after.file.shown,
-        "different": different, "reg": written.text.filter(|_| different),
+        "different": different, "reg": written.text.filter(|_| !written.is_empty),
     }))?;
     Ok(u8::from(different))
 }

@@ -83,9 +83,14 @@ pub(super) fn set(ui: &Ui, arguments: &SetArguments) -> Status {
             let shown = escape_text(path.as_os_str());
             let bytes = read_reg(path).doing(|| format!("reading {shown}"))?;
             regfile::parse(bytes, arguments.prefix.as_deref()).map_err(|e| {
+                let hint = if e.is_about_the_prefix() {
+                    "Give what stands before the hive's root in its key names, such as --prefix 'HKEY_LOCAL_MACHINE\\SYSTEM'."
+                } else {
+                    "A .reg file as regedit and `coldmend hive export` write it is needed."
+                };
                 Failure::from_error(Kind::Usage, e)
                     .context(format!("reading {shown}; nothing was written"))
-                    .hint("A .reg file as regedit and `coldmend hive export` write it is needed.")
+                    .hint(hint)
             })?
         }
         None => {

@@ -49,6 +49,12 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let written = output::reg(ui, arguments.output.as_deref(), "exporting", size, &judge, |out| {
         regfile::export(out, &key, &path, &naming)
     })?;
+    if written.left_out > 0 {
+        ui.status(&format!(
+            "{} keys or values were left out: the .reg format can't tell their names (backslashes, unpaired surrogates).",
+            written.left_out
+        ));
+    }
     ui.json(&json!({
         "schema": "coldmend.hive-export/1", "tool": env!("CARGO_PKG_VERSION"), "path": file.shown, "key": path,
         "output": arguments.output.as_ref().map(|o| o.display().to_string()),

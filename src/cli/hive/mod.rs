@@ -122,16 +122,15 @@ fn engine(doing: &str) -> impl Fn(coldmend_hives::HiveError) -> Failure + '_ {
     }
 }
 
-/// `CurrentControlSet`, which does not exist in a file, through `Select`.
+/// The path with single backslashes between names, and `CurrentControlSet`, which does not exist in a file, through `Select`.
 fn resolve(hive: &Hive, path: &str) -> Result<String> {
-    let path = path.strip_prefix('\\').unwrap_or(path);
-    // As a shell completes it, or a person ends a folder.
-    let path = path.strip_suffix('\\').unwrap_or(path);
-    let (first, rest) = path.split_once('\\').map_or((path, ""), |(f, r)| (f, r));
+    // As a shell completes it, or a person ends a folder. Two spellings of a key must not pass for two keys.
+    let path = path.split('\\').filter(|name| !name.is_empty()).collect::<Vec<_>>().join("\\");
+    let (first, rest) = path.split_once('\\').unwrap_or((&path, ""));
     if !first.eq_ignore_ascii_case("CurrentControlSet")
         || hive.find_key(first).map_err(engine("looking for a key"))?.is_some()
     {
-        return Ok(path.to_string());
+        return Ok(path);
     }
     let select = hive.find_key("Select").map_err(engine("reading Select"))?;
     let number = |name: &str| -> Option<u32> {
@@ -143,6 +142,10 @@ fn resolve(hive: &Hive, path: &str) -> Result<String> {
         Failure::usage("there is no CurrentControlSet in a file, and this hive has no Select key that names one")
     })?;
     let set = format!("ControlSet{number:03}");
+    if hive.find_key(&set).map_err(engine("looking for a key"))?.is_none() {
+        return Err(Failure::unreadable(format!("this hive's Select key names {set}, which is not there"))
+            .hint("Name the control set itself, such as ControlSet001. `coldmend hive ls` shows which there are."));
+    }
     Ok(if rest.is_empty() { set } else { format!("{set}\\{rest}") })
 }
 

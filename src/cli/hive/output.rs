@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{sync_channel, SyncSender};
 
 use crate::error::{Context as _, Failure, Kind, Result};
@@ -73,6 +74,8 @@ pub(super) struct Written {
     pub text: Option<String>,
     /// Whether there was any.
     pub is_empty: bool,
+    /// Keys and values that it can't tell.
+    pub left_out: u64,
 }
 
 /// Text on its way from the thread that makes it to the one that writes it.
@@ -100,19 +103,22 @@ fn piped(
     /// About the size of a piece, in bytes.
     const PIECE: usize = 128 << 10;
     let (send, receive) = sync_channel((size / 16 / PIECE).clamp(16, 256));
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let stop = &stop;
         let maker = scope.spawn(move || -> Result<(bool, u64), ExportError> {
             let mut pieces = Pieces(send);
-            let mut writer = RegWriter::new(&mut pieces, encoding);
+            let mut writer = RegWriter::new(&mut pieces, encoding).stopped_by(stop);
             make(&mut writer)?;
             Ok((writer.is_empty(), writer.finish()?))
         });
-        judge()?;
+        judge().inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
         let mut written = Ok(());
         for piece in receive {
             written = out.write_all(&piece);
             if written.is_err() {
-                // Nothing more is taken, so the maker ends.
+                // Nothing more is taken, so the maker ends, and need not find something to send for that.
+                stop.store(true, Ordering::Relaxed);
                 break;
             }
         }
@@ -121,8 +127,7 @@ fn piped(
     })
 }
 
-/// Has `.reg` text written: to a new file in UTF-16, to stdout in UTF-8, or kept for the JSON document; nothing before `judge` has agreed. Says it when
-/// names had to be left out.
+/// Has `.reg` text written: to a new file in UTF-16, to stdout in UTF-8, or kept for the JSON document; nothing before `judge` has agreed.
 pub(super) fn reg(
     ui: &Ui,
     output: Option<&Path>,
@@ -153,10 +158,27 @@ pub(super) fn reg(
                 .map_err(|f| f.hint("Look at what takes the output: a full disk, perhaps."))?,
         },
     };
-    if left_out > 0 {
-        ui.status(&format!(
-            "{left_out} keys or values were left out: the .reg format can't tell their names (backslashes, unpaired surrogates)."
-        ));
+    Ok(Written { text, is_empty, left_out })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::regfile::{diff, Naming};
+    use coldmend_hives::{FileTime, Hive, NewHive};
+
+    /// A comparison that never ends, and never sends anything by which it would see that nobody takes it.
+    #[test]
+    fn what_is_refused_is_not_made_to_the_end() {
+        let now = FileTime(133_500_000_000_000_000);
+        let mut hive = Hive::create(&NewHive::default(), now).unwrap();
+        hive.set_value("", "x", 3, &[1], now).unwrap();
+        let root = hive.root().unwrap();
+        let judge = || Err(Failure::unreadable("refused"));
+        let ended = piped(&mut io::sink(), Encoding::Utf8, 0, &judge, |out| loop {
+            diff(out, &root, &root, &Naming::FromRoot)?;
+        });
+        assert!(ended.is_err_and(|failure| failure.kind == Kind::Unreadable));
     }
-    Ok(Written { text, is_empty })
 }
