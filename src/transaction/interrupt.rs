@@ -1,5 +1,6 @@
 //! Ctrl-C: before the first write it ends the program with nothing written (exit status 130); after it, the run stops
-//! at the next step and takes back what it did.
+//! at the next step and takes back what it did. A signal that comes after the last step changes nothing: the handler runs in a
+//! thread of its own, and may come late.
 
 use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +10,12 @@ use crate::error::{Failure, Kind};
 #[derive(Default)]
 struct State {
     writing: u32,
+    /// Writing has begun at some time: "nothing was written" would not be true any more.
+    begun: bool,
     requested: bool,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { writing: 0, requested: false });
+static STATE: Mutex<State> = Mutex::new(State { writing: 0, begun: false, requested: false });
 
 fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,7 +34,8 @@ pub enum OutputFormat {
 pub fn install(format: OutputFormat) {
     let _ = ctrlc::set_handler(move || {
         let mut state = state();
-        if state.writing > 0 {
+        if state.writing > 0 || state.begun {
+            // A step that writes stops at its next point; what is done already says so itself, in a moment.
             state.requested = true;
             return;
         }
@@ -51,6 +55,7 @@ pub fn install(format: OutputFormat) {
 pub fn writing() -> Writing {
     let mut state = state();
     state.writing = state.writing.saturating_add(1);
+    state.begun = true;
     Writing
 }
 
