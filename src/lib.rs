@@ -9,6 +9,7 @@
 //!
 //! * [`target`]: from what the user typed to a volume and the Windows folder on it.
 //! * [`volume`]: the only module that touches a file system.
+//! * [`attached`]: the volumes of this machine.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
@@ -18,6 +19,7 @@
 //! * [`hivefile`] and [`regfile`]: a hive on its own, and the `.reg` format, for `coldmend hive`.
 //! * [`cli`] and [`ui`]: the command line and the terminal.
 
+pub mod attached;
 pub mod checks;
 pub mod cli;
 pub mod error;
@@ -34,3 +36,5 @@ pub mod target;
 pub mod transaction;
 pub mod ui;
 pub mod volume;
+#[cfg(windows)]
+pub mod windows;
