@@ -13,6 +13,7 @@
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
+//! * [`updates`]: what is installed, for `coldmend updates`.
 //! * [`remedies`]: from findings to a [`plan`].
 //! * [`safety`]: what is refused before anything is written.
 //! * [`transaction`]: the only thing that writes; journal, backups, verification, undo.
@@ -35,6 +36,7 @@ pub mod security;
 pub mod target;
 pub mod transaction;
 pub mod ui;
+pub mod updates;
 pub mod volume;
 #[cfg(windows)]
 pub mod windows;

@@ -13,6 +13,7 @@ const COMMANDS: &[&[&str]] = &[
     &["repair"],
     &["undo"],
     &["history"],
+    &["updates"],
     &["service"],
     &["service", "list"],
     &["service", "show"],
@@ -140,6 +141,7 @@ fn results_go_to_stdout_and_json_is_one_document() {
     for (words, status, schema) in [
         ("diagnose", 1, "coldmend.diagnosis/1"),
         ("history", 0, "coldmend.history/1"),
+        ("updates", 0, "coldmend.updates/1"),
         ("repair --dry-run", 0, "coldmend.repair/1"),
         ("service list", 0, "coldmend.services/1"),
         ("repair --yes", 0, "coldmend.repair/1"),

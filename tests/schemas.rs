@@ -97,6 +97,7 @@ fn a_healthy_volume() {
         let volume = broken(version, &[]);
         let diagnosis = checked(0, "diagnosis", "diagnose", volume.path());
         assert!(diagnosis["checks_made"].as_u64().unwrap() > 20);
+        checked(0, "updates", "updates --all", volume.path());
         let repair = checked(0, "repair", "repair --yes", volume.path());
         assert_eq!((&repair["state"], &repair["id"]), (&json!("nothing-to-do"), &Value::Null));
     }

@@ -13,6 +13,7 @@ mod repair;
 mod report;
 mod service;
 mod undo;
+mod updates;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ enum Command {
     /// Look into a hive file, check, recover, edit, export and compare it
     #[command(subcommand)]
     Hive(hive::Command),
+    /// List the packages that are installed, staged, pending or superseded
+    Updates(updates::Arguments),
     /// Explain every check and remedy: what, why, which Windows, source
     Explain(explain::Arguments),
     /// Make a small broken Windows volume, and mend it before your eyes; asks nothing
@@ -129,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::History(arguments) => history::run(&ui, &arguments),
         Command::Service(command) => service::run(&ui, &command),
         Command::Hive(command) => hive::run(&ui, &command),
+        Command::Updates(arguments) => updates::run(&ui, &arguments),
         Command::Explain(arguments) => explain::run(&ui, &arguments),
         Command::Demo(arguments) => demo::run(&ui, &arguments),
     };

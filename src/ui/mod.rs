@@ -5,6 +5,7 @@
 //! once more here.
 
 mod text;
+mod updates;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::error::{Failure, Kind, Result};
 
 pub use text::{render_diagnosis, render_history, render_plan, Style};
+pub use updates::render_updates;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
