@@ -4,6 +4,7 @@
 
 pub mod hive;
 pub mod trace;
+pub mod wine;
 
 use std::collections::BTreeMap;
 use std::fs;
