@@ -17,11 +17,14 @@ mod undo;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::transaction::{install_interrupt_handler, InterruptFormat};
-use crate::ui::{Color, Format, Ui};
+use crate::ui::{self, Color, Format, Ui};
+
+/// The widest that help gets.
+const MAX_HELP_WIDTH: usize = 100;
 
 /// Mends a Windows installation that is not running.
 ///
@@ -29,7 +32,7 @@ use crate::ui::{Color, Format, Ui};
 /// safety, nothing written; 4 input unreadable or damaged, nothing written; 5 failed or interrupted part-way; 130
 /// interrupted with nothing written.
 #[derive(Parser, Debug)]
-#[command(name = "coldmend", version, max_term_width = 100, help_expected = true)]
+#[command(name = "coldmend", version, max_term_width = MAX_HELP_WIDTH, help_expected = true)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -112,7 +115,7 @@ impl StateArguments {
 /// Runs the command line; returns the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage_error(&arguments, &error),
     };
@@ -141,10 +144,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if let Some(width) = ui::help_width() {
+        command = command.term_width(width.min(MAX_HELP_WIDTH));
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
 /// Help and version go to stdout with status 0; a usage error is also a JSON document where JSON was asked for.
 fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        let _ = error.print();
+        ui::print_parser_message(error);
         return 0;
     }
     let words: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
@@ -155,7 +166,7 @@ fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
         ui.failure(&crate::error::Failure::usage(message).hint("See coldmend --help."));
     } else {
-        let _ = error.print();
+        ui::print_parser_message(error);
     }
     2
 }
