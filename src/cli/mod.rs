@@ -11,6 +11,7 @@ mod history;
 mod hive;
 mod repair;
 mod report;
+mod scan;
 mod service;
 mod undo;
 
@@ -59,6 +60,8 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// List every Windows installation on the attached volumes, or on those named
+    Scan(scan::Arguments),
     /// Say what is wrong; writes nothing, ever
     Diagnose(diagnose::Arguments),
     /// Diagnose, show the plan, ask, apply, verify
@@ -126,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Format::Json => InterruptFormat::Json,
     });
     let result = match cli.command {
+        Command::Scan(arguments) => scan::run(&ui, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&ui, &arguments),
         Command::Repair(arguments) => repair::run(&ui, &arguments),
         Command::Undo(arguments) => undo::run(&ui, &arguments),

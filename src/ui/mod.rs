@@ -7,6 +7,7 @@
 
 mod charset;
 mod console;
+mod scan;
 mod text;
 mod wrap;
 
@@ -21,6 +22,7 @@ use console::Stream;
 use wrap::Hang;
 
 pub use console::{help_width, print_parser_message};
+pub use scan::{installation_line, render_scan, volume_line, what_to_do_is_called, why_none};
 pub use text::{describe, headline, plural, render_diagnosis, render_history, render_plan, Style};
 pub use wrap::whole;
 

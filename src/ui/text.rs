@@ -47,14 +47,19 @@ impl Style {
 
 /// The line that names the installation.
 pub fn headline(version: &WindowsVersion) -> String {
+    format!("{}, control set {}", short_headline(version), version.control_set)
+}
+
+/// Product, build and folder of an installation.
+pub fn short_headline(version: &WindowsVersion) -> String {
     let revision = version.ubr.map(|u| format!(".{u}")).unwrap_or_default();
     let arch = version.arch.as_deref().unwrap_or("unknown architecture");
     format!(
-        "{} (build {}{revision}, {arch}) in {}, control set {}",
+        "{} (build {}{revision}, {}) in {}",
         escape_text(version.product.as_ref()),
         version.build,
-        version.path.display_escaped(),
-        version.control_set
+        escape_text(arch.as_ref()),
+        whole(&version.path.display_escaped())
     )
 }
 
