@@ -13,6 +13,7 @@ mod repair;
 mod report;
 mod scan;
 mod service;
+mod talk;
 mod undo;
 
 use std::ffi::OsString;

@@ -257,7 +257,10 @@ fn examine(installation: &Installation, say: &mut impl FnMut(State, String)) {
     }
     if let Ok(setup) = setup_in_progress(installation) {
         if let Some((name, number)) = setup.first() {
-            say(State::SetupInProgress, format!("in the middle of setup or an upgrade: SYSTEM\\Setup\\{name} is {number}"));
+            say(
+                State::SetupInProgress,
+                format!("in the middle of setup or an upgrade: SYSTEM\\Setup\\{name} is {number}"),
+            );
         }
     }
 }

@@ -55,10 +55,7 @@ mod tests {
 
     #[test]
     fn our_signs_have_plain_forms_and_others_are_escaped() {
-        assert_eq!(
-            to_ascii("a — b → c… “x” 2 × 3 ≥ 5 ── heading"),
-            "a - b -> c... \"x\" 2 x 3 >= 5 -- heading"
-        );
+        assert_eq!(to_ascii("a — b → c… “x” 2 × 3 ≥ 5 ── heading"), "a - b -> c... \"x\" 2 x 3 >= 5 -- heading");
         assert_eq!(to_ascii("Prüfung\t新\n"), "Pr\\u{fc}fung\t\\u{65b0}\n");
     }
 
