@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod diagnose;
 mod explain;
+mod guide;
 mod history;
 mod hive;
 mod repair;
@@ -36,9 +37,9 @@ const MAX_HELP_WIDTH: usize = 100;
 #[derive(Parser, Debug)]
 #[command(name = "coldmend", version, max_term_width = MAX_HELP_WIDTH, help_expected = true)]
 pub struct Cli {
-    /// What to do
+    /// What to do; on a terminal, the guide if it is left out
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
     #[command(flatten)]
     global: Global,
 }
@@ -61,6 +62,8 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Be led through it: what was found, what is wrong, what would be changed; asks before it writes
+    Guide(guide::Arguments),
     /// List every Windows installation on the attached volumes, or on those named
     Scan(scan::Arguments),
     /// Say what is wrong; writes nothing, ever
@@ -129,7 +132,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Format::Text => InterruptFormat::Text,
         Format::Json => InterruptFormat::Json,
     });
-    let result = match cli.command {
+    let command = match cli.command {
+        Some(command) => command,
+        None if format == Format::Text && Ui::can_guide() => Command::Guide(guide::Arguments::default()),
+        None => return no_command(&ui),
+    };
+    let result = match command {
+        Command::Guide(arguments) => guide::run(&ui, &arguments),
         Command::Scan(arguments) => scan::run(&ui, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&ui, &arguments),
         Command::Repair(arguments) => repair::run(&ui, &arguments),
@@ -147,6 +156,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             failure.kind.exit_status()
         }
     }
+}
+
+/// Nobody to guide, and nothing to do: help on stderr, and a usage error.
+fn no_command(ui: &Ui) -> u8 {
+    if ui.format == Format::Json {
+        ui.failure(&crate::error::Failure::usage("a command is missing").hint("See coldmend --help."));
+    } else {
+        ui.error_text(&Cli::command().render_help().to_string());
+    }
+    2
 }
 
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {

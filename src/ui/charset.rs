@@ -84,13 +84,19 @@ mod tests {
                     // Tests are not shown.
                     let shown = text.split("#[cfg(test)]").next().unwrap_or_default();
                     let is_test = path.to_string_lossy().contains("tests");
-                    for c in shown.chars().filter(|c| !c.is_ascii() && !is_test) {
+                    // Of the comments, those before a flag become its help.
+                    let is_remark = |line: &&str| {
+                        let line = line.trim_start();
+                        line.starts_with("//") && (!line.starts_with("///") || !path.to_string_lossy().contains("cli"))
+                    };
+                    let lines = shown.lines().filter(|line| !is_test && !is_remark(line));
+                    for c in lines.flat_map(str::chars).filter(|c| !c.is_ascii()) {
                         seen += 1;
                         assert!(plain(c).is_some(), "{c:?} in {}", path.display());
                     }
                 }
             }
         }
-        assert!(seen > 50, "only {seen} signs were seen");
+        assert!(seen > 20, "only {seen} signs were seen");
     }
 }

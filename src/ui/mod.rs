@@ -22,8 +22,8 @@ use console::Stream;
 use wrap::Hang;
 
 pub use console::{help_width, print_parser_message};
-pub use scan::{installation_line, render_scan, volume_line, what_to_do_is_called, why_none};
-pub use text::{describe, headline, plural, render_diagnosis, render_history, render_plan, Style};
+pub use scan::{installation_line, render_scan, volume_line, why_none};
+pub use text::{describe, plural, render_diagnosis, render_history, render_plan, short_headline, Style};
 pub use wrap::whole;
 
 /// How results are written.
@@ -107,11 +107,16 @@ impl Ui {
     }
 
     fn print(&self, text: &str, hang: Hang) {
+        self.write(&self.stdout.prepared(text, hang));
+    }
+
+    /// Writes what is prepared.
+    fn write(&self, text: &str) {
         if self.format == Format::Text && !self.muted {
             self.clear_progress();
             let mut stdout = io::stdout().lock();
             // A closed pipe (`| head`) is the reader's wish, not an error.
-            let _ = stdout.write_all(self.stdout.prepared(text, hang).as_bytes());
+            let _ = stdout.write_all(text.as_bytes());
             let _ = stdout.flush();
         }
     }
@@ -148,6 +153,11 @@ impl Ui {
         }
     }
 
+    /// Writes a text as it is to stderr, in the characters that are shown there.
+    pub fn error_text(&self, text: &str) {
+        let _ = io::stderr().write_all(self.stderr.characters(text).as_bytes());
+    }
+
     /// Shows what is being done, once the work has taken longer than half a second.
     pub fn progress(&self, text: &str) {
         let Some(width) = self.stderr.width() else { return };
@@ -173,14 +183,33 @@ impl Ui {
         io::stdin().is_terminal()
     }
 
-    /// Lines that fit on the terminal at once; `None` where stdout is none.
-    pub fn height(&self) -> Option<usize> {
-        self.stdout.height()
+    /// Whether there is somebody to ask, and somewhere to show what it is about.
+    pub fn can_guide() -> bool {
+        Self::can_ask() && io::stdout().is_terminal()
     }
 
-    /// The text as the terminal shows it, in lines.
-    pub fn lines(&self, text: &str) -> Vec<String> {
-        self.stdout.prepared(text, Hang::Indented).lines().map(str::to_string).collect()
+    /// Writes a result for people in pieces that fit on the terminal, `spare` lines left free; before each further piece `go_on`
+    /// is asked, and if it says no, the rest is not shown. Returns whether all was shown.
+    ///
+    /// # Errors
+    /// Those of `go_on`.
+    pub fn paged(&self, text: &str, spare: usize, mut go_on: impl FnMut() -> Result<bool>) -> Result<bool> {
+        let page = self.stdout.height().map_or(usize::MAX, |height| height.saturating_sub(spare).max(5));
+        let width = self.stdout.width().unwrap_or(usize::MAX);
+        let prepared = self.stdout.prepared(text, Hang::Indented);
+        let mut used = 0usize;
+        for line in prepared.lines() {
+            let rows = line.chars().count().div_ceil(width).max(1);
+            if used > 0 && used.saturating_add(rows) > page {
+                if !go_on()? {
+                    return Ok(false);
+                }
+                used = 0;
+            }
+            self.write(&format!("{line}\n"));
+            used = used.saturating_add(rows);
+        }
+        Ok(true)
     }
 
     /// Asks, and returns the line that was typed, without spaces around it; `None` at the end of the input (Ctrl-D, Ctrl-Z).

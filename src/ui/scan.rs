@@ -32,6 +32,11 @@ pub fn render_scan(style: Style, volumes: &[ScannedVolume]) -> String {
     }
     let count = volumes.iter().map(|v| v.installations.len()).sum();
     let _ = match count {
+        0 if volumes.is_empty() => writeln!(
+            out,
+            "No Windows was found: no volume of a disk is {}.",
+            if cfg!(windows) { "attached" } else { "mounted here" }
+        ),
         0 => writeln!(out, "No Windows was found on {}.", plural(volumes.len(), "volume")),
         _ => writeln!(out, "{} found.", plural(count, "Windows installation")),
     };
@@ -59,7 +64,7 @@ pub fn why_none(volume: &ScannedVolume) -> String {
 }
 
 /// What comes before the thing to do about a volume.
-pub fn what_to_do_is_called(volume: &ScannedVolume) -> &'static str {
+fn what_to_do_is_called(volume: &ScannedVolume) -> &'static str {
     if volume.state == VolumeState::Locked {
         "unlock it with"
     } else {
