@@ -55,7 +55,7 @@ fn paths_and_commands_are_never_broken() {
     let root = root.to_str().unwrap();
     let Some(diagnosis) = shown(&["diagnose", root], 1) else { return };
     let seen = lines(&diagnosis);
-    assert!(seen.iter().any(|l| l.contains(&format!("`coldmend repair {root}`"))), "{diagnosis}");
+    assert!(seen.iter().any(|l| l.contains(&format!("`coldmend repair '{root}'`"))), "{diagnosis}");
     assert!(
         seen.iter().any(|l| l.trim() == "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Svchost\\netsvcs"),
         "{diagnosis}"

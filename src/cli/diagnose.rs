@@ -52,7 +52,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let diagnosis = look(ui, &target, &state)?;
     let Diagnosis { installation, findings, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();
-    let next = next_step(findings, unfinished.is_some(), &target.given.display().to_string());
+    let next = next_step(findings, unfinished.is_some(), &arguments.target);
     ui.out(&render_diagnosis(ui.style, &installation.version, findings, &next));
     ui.json(&Report {
         schema: "coldmend.diagnosis/1",
@@ -112,17 +112,22 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
 }
 
 /// The one line that says what to do next.
-fn next_step(findings: &Findings, unfinished: bool, target: &str) -> String {
+fn next_step(findings: &Findings, unfinished: bool, target: &TargetArguments) -> String {
     let mendable = findings.findings.iter().any(|f| f.severity != Severity::Note && f.remedy.is_some());
     if unfinished {
         format!(
-            "Next: `coldmend repair {target}` finishes the interrupted repair, `coldmend undo {target}` takes it back."
+            "Next: `{}` finishes the interrupted repair, `{}` takes it back.",
+            target.command("repair"),
+            target.command("undo")
         )
     } else if mendable {
-        format!("Next: `coldmend repair {target}` shows the changes and asks; --dry-run only shows them.")
+        format!("Next: `{}` shows the changes and asks; --dry-run only shows them.", target.command("repair"))
     } else if findings.any_alarm() {
         "None of this can be mended by coldmend.".into()
     } else {
-        format!("If updating still fails, `coldmend repair --reset {target}` resets the update components: that is what is left to try here.")
+        format!(
+            "If updating still fails, `{}` resets the update components: that is what is left to try here.",
+            target.command("repair --reset")
+        )
     }
 }

@@ -64,7 +64,7 @@ struct Global {
 enum Command {
     /// Be led through it: what was found, what is wrong, what would be changed; asks before it writes
     Guide(guide::Arguments),
-    /// List every Windows installation on the attached volumes, or on those named
+    /// List every Windows on the attached volumes, or on those named; exit status 4 if there is none
     Scan(scan::Arguments),
     /// Say what is wrong; writes nothing, ever
     Diagnose(diagnose::Arguments),
@@ -98,6 +98,11 @@ struct TargetArguments {
 }
 
 impl TargetArguments {
+    /// The command line for this target, to type.
+    fn command(&self, command: &str) -> String {
+        crate::scan::command_line(command, &self.target, self.windows.as_deref())
+    }
+
     /// A target without further choice.
     fn of(dir: &std::path::Path) -> Self {
         TargetArguments { target: dir.to_path_buf(), windows: None }

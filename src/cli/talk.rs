@@ -1,14 +1,12 @@
 //! The conversation around a change: showing what would be done, asking, saying how it went. The commands have one way to
 //! talk, the guide another; what is planned and written is the same code for both.
 
-use std::path::{Path, PathBuf};
-
 use crate::error::{Failure, Kind, Result};
 use crate::plan::Plan;
 use crate::transaction::Conflict;
 use crate::ui::{render_plan, Ui};
 
-use super::StateArguments;
+use super::{StateArguments, TargetArguments};
 
 /// What is shown before the question.
 pub(super) struct Proposal<'a> {
@@ -66,14 +64,13 @@ pub(super) fn not_agreed() -> Failure {
 /// How the commands themselves talk.
 pub(super) struct Plain<'a> {
     ui: &'a Ui,
-    target: PathBuf,
-    /// The flag `--state-dir` as the next command needs it again.
-    again: String,
+    /// The command that takes it back.
+    undo: String,
 }
 
 impl<'a> Plain<'a> {
-    pub(super) fn new(ui: &'a Ui, target: &Path, state: &StateArguments) -> Self {
-        Plain { ui, target: target.to_path_buf(), again: state.again() }
+    pub(super) fn new(ui: &'a Ui, target: &TargetArguments, state: &StateArguments) -> Self {
+        Plain { ui, undo: target.command(&format!("undo{}", state.again())) }
     }
 }
 
@@ -96,7 +93,7 @@ impl Talk for Plain<'_> {
 
     fn tell(&self, outcome: Outcome) {
         let done = self.ui.style.good("Done.");
-        let undo = format!("`coldmend undo{} {}`", self.again, self.target.display());
+        let undo = format!("`{}`", self.undo);
         self.ui.out(&match outcome {
             Outcome::Repaired { id } => format!(
                 "{done} Every change was read back. It is kept as {id}; {undo} takes it back.\n\

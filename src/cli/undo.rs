@@ -41,7 +41,7 @@ impl Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    run_with(ui, arguments, &Plain::new(ui, &arguments.target.target, &arguments.state))
+    run_with(ui, arguments, &Plain::new(ui, &arguments.target, &arguments.state))
 }
 
 /// The same, with somebody else talking.

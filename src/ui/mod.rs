@@ -220,17 +220,18 @@ impl Ui {
         self.clear_progress();
         let _ = write!(io::stderr(), "{} ", self.stderr.prepared(question, Hang::Flush));
         let _ = io::stderr().flush();
-        let mut answer = String::new();
+        // What was typed need not be UTF-8; then it is not understood, and no error.
+        let mut answer = Vec::new();
         let read = io::stdin()
             .lock()
-            .read_line(&mut answer)
+            .read_until(b'\n', &mut answer)
             .map_err(|e| Failure::from_error(Kind::Refused, e).context("reading the answer"))?;
         if read == 0 {
             // Whatever comes next begins on a line of its own.
             let _ = writeln!(io::stderr());
             return Ok(None);
         }
-        Ok(Some(answer.trim().to_string()))
+        Ok(Some(String::from_utf8_lossy(&answer).trim().to_string()))
     }
 
     /// Asks a question that only "yes" agrees to.

@@ -16,7 +16,7 @@ use clap::Args;
 use crate::error::{Failure, Kind, Result};
 use crate::findings::Severity;
 use crate::safety;
-use crate::scan::{self, FoundWindows, ScannedVolume};
+use crate::scan::{FoundWindows, ScannedVolume};
 use crate::transaction::{Record, StateDir};
 use crate::ui::{installation_line, render_diagnosis, volume_line, Format, Ui};
 
@@ -144,7 +144,7 @@ impl Job<'_> {
 
     /// A command line for this installation.
     fn command(&self, command: &str) -> String {
-        scan::command_line(command, &self.found.target, self.found.chosen.as_deref())
+        self.target().command(command)
     }
 
     fn run(&self) -> Status {

@@ -185,3 +185,44 @@ pub(super) fn done(outcome: &Outcome, again: Option<&str>, undo: &str, target: &
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attached::{AttachedState, AttachedVolume};
+
+    fn scanned(path: &str, state: AttachedState) -> ScannedVolume {
+        crate::scan::attached(&AttachedVolume {
+            path: path.into(),
+            also: Vec::new(),
+            label: Some("Acer".into()),
+            file_system: None,
+            size: None,
+            state,
+        })
+    }
+
+    /// Somebody without a Windows in sight reads which volume is locked, and the whole line to type.
+    #[test]
+    fn locked_volumes_come_with_the_line_to_type() {
+        let unlock = "manage-bde -unlock D: -RecoveryPassword YOUR-48-DIGIT-KEY";
+        let volumes = [
+            scanned("D:\\", AttachedState::Locked { unlock: unlock.into() }),
+            scanned("X:\\", AttachedState::RunningSystem),
+            scanned("E:\\", AttachedState::Unreadable { why: "the device is not ready".into() }),
+        ];
+        let seen = what_was_seen(&volumes);
+        for text in ["D:\\ “Acer”: locked by BitLocker", "X:\\ “Acer”: the running system", "the device is not ready"]
+        {
+            assert!(seen.contains(text), "{seen}");
+        }
+        let locked = locked_volumes(&volumes);
+        for text in [&seen, &locked] {
+            assert!(text.lines().any(|line| line.trim() == whole(unlock)), "{text}");
+        }
+        assert!(!locked.contains("X:"), "{locked}");
+        let scan = crate::ui::render_scan(crate::ui::Style { colored: false }, &volumes);
+        assert!(scan.contains(&format!("unlock it with  {}", whole(unlock))), "{scan}");
+        assert!(scan.ends_with("No Windows was found on 3 volumes.\n"), "{scan}");
+    }
+}
