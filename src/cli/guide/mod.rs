@@ -122,6 +122,13 @@ fn none_found(screen: Screen<'_>, volumes: &[ScannedVolume]) -> Status {
     Ok(Kind::Unreadable.exit_status())
 }
 
+/// The repair that `undo` would take back, if it is one of this installation.
+fn earlier(diagnosis: &Diagnosis) -> Option<&Record> {
+    let is_of_this =
+        |r: &&Record| r.plan.as_ref().is_some_and(|p| p.binding.windows.same_place(&diagnosis.installation.windows));
+    undo::last_standing(&diagnosis.records).filter(is_of_this)
+}
+
 /// One installation.
 struct Job<'a> {
     screen: Screen<'a>,
@@ -185,15 +192,16 @@ impl Job<'_> {
     fn show_wrong(&self, diagnosis: &Diagnosis, numbered: bool) -> Result<bool> {
         self.screen.heading("What is wrong");
         let list = texts::findings(diagnosis, numbered);
-        Ok(self.screen.long(&list)? && {
-            self.screen.ui.out("\n");
-            true
-        })
+        let reads_on = self.screen.long(&list)?;
+        self.screen.ui.out("\n");
+        Ok(reads_on)
     }
 
     fn more(&self, diagnosis: &Diagnosis) -> Result<()> {
         let text = render_diagnosis(self.screen.ui.style, &diagnosis.installation.version, &diagnosis.findings, "");
-        self.screen.long(&text).map(drop)
+        self.screen.long(&text)?;
+        self.screen.ui.out("\n");
+        Ok(())
     }
 
     fn wrong(&self, diagnosis: &Diagnosis) -> Result<Step> {
@@ -201,53 +209,47 @@ impl Job<'_> {
             return Ok(Step::Leave);
         }
         let mendable = diagnosis.findings.findings.iter().any(|f| f.severity != Severity::Note && f.remedy.is_some());
-        let earlier = undo::last_standing(&diagnosis.records);
-        let mut question = String::new();
-        if mendable {
-            question.push_str("Press Enter to see what would be changed; nothing is changed yet. ");
+        let earlier = earlier(diagnosis);
+        let first = if mendable {
+            "Press Enter to see what would be changed; nothing is changed yet."
         } else {
-            question.push_str("None of this can be mended by coldmend. Press Enter to leave. ");
-        }
-        question.push_str("Type more to see what exactly was found");
-        question.push_str(&texts::or_undo(earlier));
-        question.push_str(", or q to leave.");
-        let mut words = vec!["more"];
-        words.extend(earlier.map(|_| "undo"));
-        let enter = mendable.then_some("go on");
+            "None of this can be mended by coldmend. Press Enter to leave."
+        };
+        let undo = texts::or_undo(earlier);
+        let question = format!("{first} Type more to see what exactly was found{undo}, or q to leave.");
+        let words: Vec<&str> = std::iter::once("more").chain(earlier.map(|_| "undo")).collect();
+        let choice = Choice { question: &question, words: &words, enter: mendable.then_some("go on") };
+        Ok(match self.ask(diagnosis, &choice)? {
+            Some("undo") => Step::Undo,
+            Some(_) => Step::Repair,
+            None => Step::Leave,
+        })
+    }
+
+    /// Asks, and shows the evidence as often as it is wanted.
+    fn ask<'w>(&self, diagnosis: &Diagnosis, choice: &Choice<'w>) -> Result<Option<&'w str>> {
         loop {
-            return Ok(match self.screen.choose(&Choice { question: &question, words: &words, enter })? {
-                Some("more") => {
-                    self.more(diagnosis)?;
-                    continue;
-                }
-                Some("undo") => Step::Undo,
-                Some(_) => Step::Repair,
-                None => Step::Leave,
-            });
+            match self.screen.choose(choice)? {
+                Some("more") => self.more(diagnosis)?,
+                other => return Ok(other),
+            }
         }
     }
 
     fn nothing_wrong(&self, diagnosis: &Diagnosis) -> Result<Step> {
         self.screen.heading("Nothing wrong was found");
         self.screen.say(&texts::nothing_wrong(diagnosis));
-        let earlier = undo::last_standing(&diagnosis.records);
+        let earlier = earlier(diagnosis);
         let question = format!(
             "Type reset to see what the reset would change{}, more to see what was looked at, or just press Enter to leave.",
             texts::or_undo(earlier)
         );
-        let mut words = vec!["reset", "more"];
-        words.extend(earlier.map(|_| "undo"));
-        loop {
-            return Ok(match self.screen.choose(&Choice { question: &question, words: &words, enter: None })? {
-                Some("more") => {
-                    self.more(diagnosis)?;
-                    continue;
-                }
-                Some("undo") => Step::Undo,
-                Some(_) => Step::Reset,
-                None => Step::Leave,
-            });
-        }
+        let words: Vec<&str> = ["reset", "more"].into_iter().chain(earlier.map(|_| "undo")).collect();
+        Ok(match self.ask(diagnosis, &Choice { question: &question, words: &words, enter: None })? {
+            Some("undo") => Step::Undo,
+            Some(_) => Step::Reset,
+            None => Step::Leave,
+        })
     }
 
     fn unfinished(&self, record: &Record) -> Result<Step> {

@@ -73,6 +73,7 @@ impl Talk for Guided<'_> {
                 Some("yes") => return Ok(true),
                 Some(_) => {
                     screen.long(&self.exact.borrow())?;
+                    screen.ui.out("\n");
                 }
                 None => return Ok(false),
             }
