@@ -54,25 +54,38 @@ pub(super) fn what_was_seen(volumes: &[ScannedVolume]) -> String {
     out
 }
 
-/// What may help somebody whose Windows is not seen.
+/// What may help somebody whose Windows is not seen. Commands stand on lines of their own: what is to be typed has no marks.
 pub(super) fn what_to_do_without_windows() -> String {
-    let advice: &[&str] = if cfg!(windows) {
+    let advice: &[(&str, &str)] = if cfg!(windows) {
         &[
-            "Is the disk missing from the list? Its controller may need a driver (Intel RST, RAID, NVMe). Get it from the maker of the machine, unpack it onto the stick, and type `drvload D:\\folder\\name.inf` with the place of the .inf file.",
-            "Is the disk in another machine, or a virtual one? Attach it to this one.",
-            "Is the volume there without a letter? `diskpart`, then `list volume`, shows all of them.",
+            (
+                "Is the disk missing from the list? Its controller may need a driver (Intel RST, RAID, NVMe). Get it from the \
+                 maker of the machine, unpack it onto the stick, and load the .inf file where it lies, for example:",
+                "drvload D:\\driver\\iastorvd.inf",
+            ),
+            ("Is the disk in another machine, or a virtual one? Attach it to this one.", ""),
+            ("All volumes, also those without a letter, are shown by the command list volume in", "diskpart"),
         ]
     } else {
         &[
-            "coldmend looks at volumes that are mounted. `lsblk -o NAME,SIZE,FSTYPE,LABEL` lists all; look for ntfs and the size of your drive C.",
-            "Mount it, for example with `mount -t ntfs-3g /dev/sda3 /mnt`.",
-            "Is it BitLocker? Unlock it first: `cryptsetup bitlkOpen /dev/sda3 win`, then mount /dev/mapper/win.",
-            "Is the disk missing? It may need a driver, or a cable.",
+            (
+                "coldmend looks at volumes that are mounted. This lists all; look for ntfs and the size of your drive C:",
+                "lsblk -o NAME,SIZE,FSTYPE,LABEL",
+            ),
+            ("Mount it, for example:", "mount -t ntfs-3g /dev/sda3 /mnt"),
+            (
+                "Is it BitLocker? Unlock it first, then mount /dev/mapper/win:",
+                "cryptsetup bitlkOpen /dev/sda3 win",
+            ),
+            ("Is the disk missing? It may need a driver, or a cable.", ""),
         ]
     };
     let mut out = String::from("What you can do:\n\n");
-    for line in advice {
-        let _ = writeln!(out, "  - {line}");
+    for (text, command) in advice {
+        let _ = writeln!(out, "  - {text}");
+        if !command.is_empty() {
+            let _ = writeln!(out, "      {}", whole(command));
+        }
     }
     out.push_str("\nThen start coldmend again. Nothing was changed.\n");
     out
@@ -168,15 +181,14 @@ pub(super) fn done(outcome: &Outcome, again: Option<&str>, undo: &str, target: &
     }
     out.push_str("\nWhat comes next:\n");
     if cfg!(windows) {
-        out.push_str(
-            "  1. Remove the stick.\n  2. Restart: type `wpeutil reboot`, or switch the machine off and on.\n",
-        );
+        out.push_str("  - Remove the stick and restart: switch the machine off and on, or type\n");
+        let _ = writeln!(out, "      {}", whole("wpeutil reboot"));
     } else {
         let target = whole(&target.display().to_string());
-        let _ = writeln!(out, "  1. Unmount the volume ({target}).\n  2. Remove the stick and restart.");
+        let _ = writeln!(out, "  - Unmount the volume ({target}).\n  - Remove the stick and restart.");
     }
     if !taken_back {
-        out.push_str("  3. In Windows, search for updates. The first search takes longer than usual.\n");
+        out.push_str("  - In Windows, search for updates. The first search takes longer than usual.\n");
         let _ = writeln!(
             out,
             "\nIf you want it all back as it was: start coldmend again and choose undo, or type\n  {}",
