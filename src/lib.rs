@@ -9,7 +9,7 @@
 //!
 //! * [`target`]: from what the user typed to a volume and the Windows folder on it.
 //! * [`volume`]: the only module that touches a file system.
-//! * [`attached`]: the volumes of this machine.
+//! * [`attached`]: the volumes of this machine; [`scan`]: what is on them.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
@@ -32,6 +32,7 @@ pub mod plan;
 pub mod regfile;
 pub mod remedies;
 pub mod safety;
+pub mod scan;
 pub mod security;
 pub mod target;
 pub mod transaction;

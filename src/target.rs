@@ -25,18 +25,7 @@ impl Target {
     /// # Errors
     /// Nothing there, no Windows, or several and none chosen.
     pub fn resolve(given: &Path, windows: Option<&str>) -> Result<Target> {
-        let metadata = std::fs::metadata(given).map_err(|e| {
-            Failure::from_error(crate::error::Kind::Unreadable, e)
-                .context(format!("opening the target {}", given.display()))
-                .hint("Name a mounted Windows volume's root, or its Windows folder.")
-        })?;
-        if !metadata.is_dir() {
-            return Err(Failure::usage(format!(
-                "the target {} is a file, and this version works on mounted volumes only",
-                given.display()
-            ))
-            .hint("Mount the image or device first, and name the mount point."));
-        }
+        refuse_files(given)?;
         if windows.is_none() {
             if let Some(target) = Self::from_windows_folder(given)? {
                 return Ok(target);
@@ -67,6 +56,37 @@ impl Target {
         let volume = HostVolume::open(parent).doing(|| format!("opening the volume {}", parent.display()))?;
         Ok(Some(Target { given: given.to_path_buf(), volume, windows: VolPath::root().child(name)? }))
     }
+}
+
+/// A target is a folder so far.
+fn refuse_files(given: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(given).map_err(|e| {
+        Failure::from_error(crate::error::Kind::Unreadable, e)
+            .context(format!("opening the target {}", given.display()))
+            .hint("Name a mounted Windows volume's root, or its Windows folder.")
+    })?;
+    if !metadata.is_dir() {
+        return Err(Failure::usage(format!(
+            "the target {} is a file, and this version works on mounted volumes only",
+            given.display()
+        ))
+        .hint("Mount the image or device first, and name the mount point."));
+    }
+    Ok(())
+}
+
+/// Every installation that `given` means: all on the volume, or the Windows folder that it is itself. May be empty.
+///
+/// # Errors
+/// Nothing there, not a folder, or not readable.
+pub fn find_all(given: &Path) -> Result<(HostVolume, Vec<VolPath>)> {
+    refuse_files(given)?;
+    if let Some(Target { volume, windows, .. }) = Target::from_windows_folder(given)? {
+        return Ok((volume, vec![windows]));
+    }
+    let volume = HostVolume::open(given).doing(|| format!("opening the volume {}", given.display()))?;
+    let found = installations(&volume)?;
+    Ok((volume, found))
 }
 
 fn chosen_folder(volume: &HostVolume, given: &Path, chosen: &str) -> Result<VolPath> {
@@ -102,7 +122,10 @@ fn only_installation(volume: &HostVolume, given: &Path) -> Result<VolPath> {
 }
 
 /// The error for a volume without an installation, with the reason where one can be seen.
-fn no_windows(volume: &HostVolume, given: &Path) -> Result<Failure> {
+///
+/// # Errors
+/// None that is not the reason itself.
+pub fn no_windows(volume: &HostVolume, given: &Path) -> Result<Failure> {
     // A link called Windows, or one on the way to its hives, is worth its own words: following it could leave
     // the volume, so it is never followed.
     let config = VolPath::literal("Windows\\System32\\config");

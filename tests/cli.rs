@@ -9,6 +9,8 @@ use common::{broken_ten, coldmend, run};
 /// Every command line that prints a help page.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["guide"],
+    &["scan"],
     &["diagnose"],
     &["repair"],
     &["undo"],
@@ -139,6 +141,7 @@ fn usage_errors_are_status_2_in_text_and_in_json() {
 fn results_go_to_stdout_and_json_is_one_document() {
     let volume = broken_ten();
     for (words, status, schema) in [
+        ("scan", 0, "coldmend.scan/1"),
         ("diagnose", 1, "coldmend.diagnosis/1"),
         ("history", 0, "coldmend.history/1"),
         ("updates", 0, "coldmend.updates/1"),

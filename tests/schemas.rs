@@ -164,6 +164,19 @@ fn an_interrupted_repair() {
 }
 
 #[test]
+fn scans() {
+    let good = broken_ten();
+    checked(0, "scan", "scan", good.path());
+    checked(0, "scan", "scan", broken(Version::Ten22H2, &[Damage::Hibernated]).path());
+    checked(0, "scan", "scan", broken(Version::Seven, &[Damage::SetupInProgress]).path());
+    checked(4, "scan", "scan", scratch().path());
+    checked(4, "scan", "scan", &good.path().join("nowhere"));
+    fs::write(common::find(good.path(), "Windows/System32/config/SYSTEM"), b"").unwrap();
+    checked(0, "scan", "scan", good.path());
+    fits("scan", &run(&["--format", "json", "scan"]).json());
+}
+
+#[test]
 fn services_and_explanations() {
     let volume = broken(Version::Ten22H2, &[Damage::DenyEntry("wuauserv".into())]);
     let root = volume.path();

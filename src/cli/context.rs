@@ -1,10 +1,9 @@
 //! What most commands begin with: the target, the installation on it, the state directory, and what is unfinished there.
 
 use crate::error::{Context as _, Failure, Result};
-use crate::evidence::{HiveFile, Installation};
-use crate::plan::HiveName;
+use crate::evidence::Installation;
 use crate::target::Target;
-use crate::transaction::{self, Position, Record, RecordState, StateDir};
+use crate::transaction::{self, Record, StateDir};
 use crate::volume::{HostVolume, Volume};
 
 use super::{StateArguments, TargetArguments};
@@ -40,10 +39,7 @@ pub(super) fn state_dir<'a>(
     }
 }
 
-/// The transaction that was begun and not ended, if there is one: the newest.
-pub(super) fn unfinished(records: &[Record]) -> Option<&Record> {
-    records.iter().rev().find(|r| r.state == RecordState::Unfinished)
-}
+pub(super) use crate::transaction::unfinished;
 
 /// Loads the installation. Where an unfinished transaction of ours was cut in the middle of a hive, that hive is read as
 /// the transaction meant it, in memory.
@@ -64,17 +60,5 @@ pub(super) fn forced_installation(
     cut: Option<&Record>,
     force: bool,
 ) -> Result<Installation> {
-    let load = |name: HiveName| {
-        let mut file = HiveFile::read(volume, &target.windows, name)?;
-        if let Some(record) = cut {
-            if let Ok((Position::Cut, image)) = transaction::position_of(volume, state, record, name) {
-                file.bytes = image;
-            }
-        }
-        file.open(force)
-    };
-    let mut installation =
-        Installation::from_hives(&target.windows, load(HiveName::System)?, load(HiveName::Software)?)?;
-    installation.forced_dirty = force;
-    Ok(installation)
+    transaction::load_installation(volume, &target.windows, state, cut, force)
 }

@@ -7,22 +7,28 @@ mod context;
 mod demo;
 mod diagnose;
 mod explain;
+mod guide;
 mod history;
 mod hive;
 mod repair;
 mod report;
+mod scan;
 mod service;
+mod talk;
 mod undo;
 mod updates;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::error::Result;
 use crate::transaction::{install_interrupt_handler, InterruptFormat};
-use crate::ui::{Color, Format, Ui};
+use crate::ui::{self, Color, Format, Ui};
+
+/// The widest that help gets.
+const MAX_HELP_WIDTH: usize = 100;
 
 /// Mends a Windows installation that is not running.
 ///
@@ -30,11 +36,11 @@ use crate::ui::{Color, Format, Ui};
 /// safety, nothing written; 4 input unreadable or damaged, nothing written; 5 failed or interrupted part-way; 130
 /// interrupted with nothing written.
 #[derive(Parser, Debug)]
-#[command(name = "coldmend", version, max_term_width = 100, help_expected = true)]
+#[command(name = "coldmend", version, max_term_width = MAX_HELP_WIDTH, help_expected = true)]
 pub struct Cli {
-    /// What to do
+    /// What to do; on a terminal, the guide if it is left out
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
     #[command(flatten)]
     global: Global,
 }
@@ -57,6 +63,10 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Be led through it: what was found, what is wrong, what would be changed; asks before it writes
+    Guide(guide::Arguments),
+    /// List every Windows on the attached volumes, or on those named; exit status 4 if there is none
+    Scan(scan::Arguments),
     /// Say what is wrong; writes nothing, ever
     Diagnose(diagnose::Arguments),
     /// Diagnose, show the plan, ask, apply, verify
@@ -91,6 +101,11 @@ struct TargetArguments {
 }
 
 impl TargetArguments {
+    /// The command line for this target, to type.
+    fn command(&self, command: &str) -> String {
+        crate::scan::command_line(command, &self.target, self.windows.as_deref())
+    }
+
     /// A target without further choice.
     fn of(dir: &std::path::Path) -> Self {
         TargetArguments { target: dir.to_path_buf(), windows: None }
@@ -115,7 +130,7 @@ impl StateArguments {
 /// Runs the command line; returns the exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage_error(&arguments, &error),
     };
@@ -125,7 +140,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Format::Text => InterruptFormat::Text,
         Format::Json => InterruptFormat::Json,
     });
-    let result = match cli.command {
+    let command = match cli.command {
+        Some(command) => command,
+        None if format == Format::Text && Ui::can_guide() => Command::Guide(guide::Arguments::default()),
+        None => return no_command(&ui),
+    };
+    let result = match command {
+        Command::Guide(arguments) => guide::run(&ui, &arguments),
+        Command::Scan(arguments) => scan::run(&ui, &arguments),
         Command::Diagnose(arguments) => diagnose::run(&ui, &arguments),
         Command::Repair(arguments) => repair::run(&ui, &arguments),
         Command::Undo(arguments) => undo::run(&ui, &arguments),
@@ -145,10 +167,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// Nobody to guide, and nothing to do: help on stderr, and a usage error.
+fn no_command(ui: &Ui) -> u8 {
+    if ui.format == Format::Json {
+        ui.failure(&crate::error::Failure::usage("a command is missing").hint("See coldmend --help."));
+    } else {
+        ui.error_text(&Cli::command().render_help().to_string());
+    }
+    2
+}
+
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if let Some(width) = ui::help_width() {
+        command = command.term_width(width.min(MAX_HELP_WIDTH));
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
 /// Help and version go to stdout with status 0; a usage error is also a JSON document where JSON was asked for.
 fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        let _ = error.print();
+        ui::print_parser_message(error);
         return 0;
     }
     let words: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
@@ -159,7 +199,7 @@ fn usage_error(arguments: &[OsString], error: &clap::Error) -> u8 {
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
         ui.failure(&crate::error::Failure::usage(message).hint("See coldmend --help."));
     } else {
-        let _ = error.print();
+        ui::print_parser_message(error);
     }
     2
 }

@@ -37,6 +37,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+#[cfg(unix)]
+pub(crate) use host::mountinfo;
+
 pub use error::{Cause, Doing, ErrorKind, VolumeError};
 pub use host::{HostStorage, HostVolume};
 pub use overlay::Overlay;

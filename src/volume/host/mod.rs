@@ -33,8 +33,8 @@ mod sys;
 
 #[cfg(unix)]
 mod dacl;
-#[cfg(target_os = "linux")]
-mod mountinfo;
+#[cfg(unix)]
+pub(crate) mod mountinfo;
 
 use listing::{Cache, Index};
 pub use storage::HostStorage;

@@ -196,7 +196,7 @@ pub(super) fn is_read_only(dir: &Dir) -> io::Result<bool> {
 pub(super) fn mount_info(dir: &Dir) -> Option<MountInfo> {
     let (id, top) = statx_mount(dir).ok()?;
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
-    let mount = table.split(|b| *b == b'\n').filter_map(super::mountinfo::parse_line).find(|m| m.id == id)?;
+    let mount = super::mountinfo::parse(&table).find(|m| m.id == id)?;
     Some(MountInfo {
         is_ntfs: is_ntfs(dir),
         fs_type: mount.fs_type,
