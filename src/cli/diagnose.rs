@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::checks;
 use crate::evidence::WindowsVersion;
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::safety::rights::{self, Access};
 use crate::ui::{render_diagnosis, Ui};
 
 use super::report::TargetReport;
@@ -39,13 +40,17 @@ struct Report<'a> {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
+    let target = context::target(&arguments.target, Access::Look)?;
+    if let Some(remark) = rights::remark(rights::Rights::current(), target.place) {
+        ui.status(&remark);
+    }
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     let state = context::state_dir(
         &target.volume,
         elsewhere.as_ref().map(|v| v as &dyn crate::volume::Volume),
         &arguments.state,
-    );
+        &target,
+    )?;
     // A state directory that can't be believed must not keep anybody from looking.
     let mut untrusted = None;
     let records = state.records().unwrap_or_else(|failure| {
