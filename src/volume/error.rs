@@ -220,9 +220,6 @@ impl VolumeError {
     /// Sorts a failure that the system reported.
     pub(crate) fn from_io(doing: Doing, path: &VolPath, e: io::Error) -> Self {
         let path = path.clone();
-        if is_in_use(&e) {
-            return VolumeError::Locked { doing, path };
-        }
         match e.kind() {
             io::ErrorKind::NotFound => VolumeError::NotFound { doing, missing: path.clone(), path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -355,13 +352,7 @@ impl VolumeError {
             VolumeError::TooLarge { .. } | VolumeError::TooManyEntries { .. } => {
                 "this is not what Windows leaves there; look at it by hand"
             }
-            VolumeError::Locked { .. } if cfg!(windows) => {
-                "close the program that uses it, and try again; a hive that is loaded in regedit is unloaded there (File, Unload Hive), or with `reg unload`"
-            }
             VolumeError::Locked { .. } => "close the program that uses it, and try again",
-            VolumeError::Denied { .. } if cfg!(windows) => {
-                "run coldmend as administrator: right-click Command Prompt, choose \"Run as administrator\""
-            }
             VolumeError::Denied { .. } => {
                 "run coldmend as administrator (root), and mount the volume so that you may write to it"
             }
@@ -380,11 +371,6 @@ impl VolumeError {
             | VolumeError::BadPath(_) => return None,
         })
     }
-}
-
-/// ERROR_SHARING_VIOLATION and ERROR_LOCK_VIOLATION of Windows, which the standard library gives no kind.
-fn is_in_use(e: &io::Error) -> bool {
-    cfg!(windows) && matches!(e.raw_os_error(), Some(32 | 33))
 }
 
 impl From<VolumeError> for io::Error {
