@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION, ERROR_NOT_SUPPORTED, ERROR_PRIVILEGE_NOT_HELD,
-    ERROR_SHARING_VIOLATION, ERROR_VHD_PARENT_VHD_NOT_FOUND, ERROR_VIRTDISK_PROVIDER_NOT_FOUND,
-    ERROR_VIRTUAL_DISK_LIMITATION,
+    ERROR_ACCESS_DENIED, ERROR_CALL_NOT_IMPLEMENTED, ERROR_INVALID_PARAMETER, ERROR_LOCK_VIOLATION,
+    ERROR_NOT_SUPPORTED, ERROR_PRIVILEGE_NOT_HELD, ERROR_SHARING_VIOLATION, ERROR_VHD_PARENT_VHD_NOT_FOUND,
+    ERROR_VIRTDISK_PROVIDER_NOT_FOUND, ERROR_VIRTUAL_DISK_LIMITATION,
 };
 
 use super::format::{recognise, Format, Recognised};
@@ -114,9 +114,8 @@ fn attach(file: &Path, shown: &str, format: Format, read_only: bool) -> Result<A
         Format::Vhdx => vhd::Format::Vhdx,
     };
     let disk = VirtualDisk::attach(file, kind, read_only).map_err(|error| match error {
-        VhdError::NoLibrary(e) => Failure::from_error(Kind::Unreadable, e)
-            .context("this system can't attach disk images: it has no virtdisk.dll that works")
-            .hint("Use Windows 7 or later, or a larger Windows PE; or attach the image elsewhere (diskpart: select vdisk, attach vdisk) and name its drive letter."),
+        VhdError::NoLibrary(e) => cant_attach(e),
+        VhdError::Open(e) if e.raw_os_error() == Some(ERROR_CALL_NOT_IMPLEMENTED as i32) => cant_attach(e),
         VhdError::Open(e) => failure(shown, Some(format), e).context(format!("opening the disk image {shown}")),
         VhdError::Attach(e) => failure(shown, Some(format), e).context(format!("attaching the disk image {shown}")),
     })?;
@@ -133,6 +132,13 @@ fn attach(file: &Path, shown: &str, format: Format, read_only: bool) -> Result<A
         )
     })?;
     Ok(Attached { partitions, writable: !read_only, _disk: disk })
+}
+
+/// There is no `virtdisk.dll`, or one that only fills its place.
+fn cant_attach(error: io::Error) -> Failure {
+    Failure::from_error(Kind::Unreadable, error)
+        .context("this system can't attach disk images: it has no virtdisk.dll that works")
+        .hint("Use Windows 7 or later, or a larger Windows PE; or attach the image on another machine and name its drive letter there.")
 }
 
 /// The number in `\\.\PhysicalDrive3`.
