@@ -7,6 +7,7 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::safety::rights::{self, Access};
 use crate::target::Target;
 use crate::transaction::{Record, StateDir};
 use crate::ui::{render_diagnosis, Ui};
@@ -42,13 +43,17 @@ struct Report<'a> {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
+    let target = context::target(&arguments.target, Access::Look)?;
+    if let Some(remark) = rights::remark(rights::Rights::current(), target.place) {
+        ui.status(&remark);
+    }
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     let state = context::state_dir(
         &target.volume,
         elsewhere.as_ref().map(|v| v as &dyn crate::volume::Volume),
         &arguments.state,
-    );
+        &target,
+    )?;
     let diagnosis = look(ui, &target, &state)?;
     let Diagnosis { installation, findings, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();

@@ -92,12 +92,15 @@ enum Command {
 /// Which volume, and which installation on it.
 #[derive(Args, Debug)]
 struct TargetArguments {
-    /// A mounted Windows volume's root, or its Windows folder
+    /// A mounted Windows volume's root, or its Windows folder; on Windows also a volume without a letter, or a VHD or VHDX file
     #[arg(value_name = "TARGET")]
     target: PathBuf,
     /// The Windows folder on the volume, where there are several
     #[arg(long, value_name = "PATH")]
     windows: Option<String>,
+    /// The partition of a disk image, counted from 1, where several hold a Windows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    partition: Option<u32>,
 }
 
 impl TargetArguments {
@@ -108,7 +111,7 @@ impl TargetArguments {
 
     /// A target without further choice.
     fn of(dir: &std::path::Path) -> Self {
-        TargetArguments { target: dir.to_path_buf(), windows: None }
+        TargetArguments { target: dir.to_path_buf(), windows: None, partition: None }
     }
 }
 
@@ -134,6 +137,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage_error(&arguments, &error),
     };
+    #[cfg(windows)]
+    crate::windows::prepare();
     let Global { format, color, verbose, quiet } = cli.global;
     let ui = Ui::new(format, color, verbose, quiet);
     install_interrupt_handler(match format {

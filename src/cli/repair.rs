@@ -117,9 +117,9 @@ pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Statu
         arguments.keep_history,
         &arguments.sddl,
     )?;
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
     let rehearse = arguments.dry_run || arguments.save_plan.is_some();
+    let target = context::target(&arguments.target, context::access(rehearse))?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     // A dry run is the same run over storages that do not write.
     let overlays =
         rehearse.then(|| (Overlay::new(&target.volume), elsewhere.as_ref().map(|v: &HostVolume| Overlay::new(v))));
@@ -127,7 +127,7 @@ pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Statu
         Some((target, state)) => (target, state.as_ref().map(|s| s as &dyn Volume)),
         None => (&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume)),
     };
-    let state = context::state_dir(volume, state_volume, &arguments.state);
+    let state = context::state_dir(volume, state_volume, &arguments.state, &target)?;
     let job = Job { ui, talk, arguments, target: &target, volume, state, rehearse };
 
     let records = job.state.records()?;

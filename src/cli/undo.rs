@@ -6,6 +6,7 @@ use crate::error::{Failure, Result};
 use crate::evidence::Installation;
 use crate::plan::{HiveName, Plan};
 use crate::safety;
+use crate::safety::rights::Access;
 use crate::target::Target;
 use crate::transaction::{self, Conflict, Position, Record, RecordState, StateDir, UndoPlan};
 use crate::ui::Ui;
@@ -46,10 +47,10 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 
 /// The same, with somebody else talking.
 pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Status {
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
+    let target = context::target(&arguments.target, Access::Write)?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     let volume: &dyn Volume = &target.volume;
-    let state = context::state_dir(volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
+    let state = context::state_dir(volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state, &target)?;
     let records = state.records()?;
     let chosen = choose(&records, arguments.id.as_deref(), arguments.force, &state)?;
 

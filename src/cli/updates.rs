@@ -4,11 +4,13 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::evidence::WindowsVersion;
+use crate::safety::rights::Access;
+use crate::transaction::StateDir;
 use crate::ui::{render_updates, Ui};
 use crate::updates::{self, Update};
 
 use super::report::TargetReport;
-use super::{context, StateArguments, Status, TargetArguments};
+use super::{context, Status, TargetArguments};
 
 /// Arguments of `updates`.
 #[derive(Args, Debug)]
@@ -41,8 +43,8 @@ struct Report<'a> {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let target = context::target(&arguments.target)?;
-    let state = context::state_dir(&target.volume, None, &StateArguments::default());
+    let target = context::target(&arguments.target, Access::Look)?;
+    let state = StateDir::on_target(&target.volume);
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, &target, &state, None)?;
     let mut found = updates::gather(&installation)?;

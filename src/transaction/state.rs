@@ -1,4 +1,5 @@
-//! Where a transaction keeps its plan, journal and backups: `\coldmend\<id>\` on the volume, or under `--state-dir`.
+//! Where a transaction keeps its plan, journal and backups: `\coldmend\<id>\` on the volume, `<image>.coldmend` beside a disk
+//! image, or under `--state-dir`.
 //!
 //! The folder holds hives (secrets) and plans (instructions to an administrator's tool), so it is created for
 //! administrators only, and one that others could have written is not used (design, safety rule 9).
@@ -95,6 +96,11 @@ impl<'a> StateDir<'a> {
     /// A folder of the host, opened as a volume of its own.
     pub fn elsewhere(volume: &'a dyn Volume, shown: String) -> Self {
         StateDir { volume, base: VolPath::root(), shown, on_target: false }
+    }
+
+    /// A folder of the host that need not be there yet: `base` in `volume`.
+    pub fn beside(volume: &'a dyn Volume, base: VolPath, shown: String) -> Self {
+        StateDir { volume, base, shown, on_target: false }
     }
 
     /// The same place, seen through another volume: an overlay of this one.

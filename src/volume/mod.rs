@@ -30,6 +30,7 @@ mod error;
 pub mod escape;
 pub mod fold;
 mod host;
+pub mod hostpath;
 mod overlay;
 mod path;
 mod walk;

@@ -16,9 +16,11 @@ use clap::Args;
 use crate::error::{Failure, Kind, Result};
 use crate::findings::Severity;
 use crate::safety;
+use crate::safety::rights::Access;
 use crate::scan::{FoundWindows, ScannedVolume};
 use crate::transaction::{Record, StateDir};
 use crate::ui::{installation_line, render_diagnosis, volume_line, Format, Ui};
+use crate::volume::Volume;
 
 use super::diagnose::{self, Diagnosis};
 use super::talk::Outcome;
@@ -146,7 +148,7 @@ enum Step {
 
 impl Job<'_> {
     fn target(&self) -> TargetArguments {
-        TargetArguments { target: self.found.target.clone(), windows: self.found.chosen.clone() }
+        TargetArguments { target: self.found.target.clone(), windows: self.found.chosen.clone(), partition: None }
     }
 
     /// A command line for this installation.
@@ -181,8 +183,11 @@ impl Job<'_> {
 
     /// Diagnoses, and asks whether a repair would be refused.
     fn look(&self) -> Result<(Diagnosis, Option<Failure>)> {
-        let target = context::target(&self.target())?;
-        let state: StateDir<'_> = context::state_dir(&target.volume, None, &StateArguments::default());
+        let target = context::target(&self.target(), Access::Look)?;
+        let arguments = StateArguments::default();
+        let elsewhere = context::state_volume(&arguments, &target)?;
+        let elsewhere = elsewhere.as_ref().map(|v| v as &dyn Volume);
+        let state: StateDir<'_> = context::state_dir(&target.volume, elsewhere, &arguments, &target)?;
         let diagnosis = diagnose::look(self.screen.ui, &target, &state)?;
         let refusal = safety::refuse_unsafe(&target.volume, &diagnosis.installation).err();
         Ok((diagnosis, refusal))

@@ -3,3 +3,9 @@
 //! One file per concern. Every function checks its buffers' lengths, closes what it opened, and returns the system's own
 //! error. Bindings come from `windows-sys`; constants and structures are Microsoft's documented ones.
 #![allow(unsafe_code)]
+
+pub mod registry;
+pub mod text;
+pub mod token;
+pub mod vhd;
+pub mod volumes;

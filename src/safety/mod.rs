@@ -1,5 +1,8 @@
 //! What is refused before anything is written, each with the way out (design, safety rule 2).
 
+pub mod loaded;
+pub mod rights;
+
 use crate::checks::{is_hibernated, setup_in_progress, HiberState};
 use crate::error::{Failure, Result};
 use crate::evidence::Installation;
@@ -18,19 +21,28 @@ pub fn refuse_unsafe(volume: &dyn Volume, installation: &Installation) -> Result
         return Err(Failure::refused(format!("{} can't be written to: {why}", volume.describe()))
             .hint("Mount it read-write. ntfs-3g falls back to read-only by itself when Windows is hibernated or was not shut down."));
     }
-    if let HiberState::Active(path) = is_hibernated(volume)? {
-        return Err(Failure::refused(format!(
-            "Windows is hibernated, or was shut down with Fast Startup: {} holds a memory image that would come back and overwrite the repair",
-            path.display_escaped()
-        ))
-        .hint("Start Windows and shut it down completely (hold Shift while choosing Shut down), or restart it into the recovery environment from its own menu."));
-    }
+    refuse_hibernated(volume)?;
     let setup = setup_in_progress(installation)?;
     if let Some((name, number)) = setup.first() {
         return Err(Failure::refused(format!(
             "Windows is in the middle of setup or an upgrade: SYSTEM\\Setup\\{name} is {number}"
         ))
         .hint("Let setup finish or roll back first; changing services underneath it can leave a machine that does not start."));
+    }
+    Ok(())
+}
+
+/// Refuses a volume with a memory image that Windows would come back with.
+///
+/// # Errors
+/// A refusal (exit status 3); nothing was written.
+pub fn refuse_hibernated(volume: &dyn Volume) -> Result<()> {
+    if let HiberState::Active(path) = is_hibernated(volume)? {
+        return Err(Failure::refused(format!(
+            "Windows is hibernated, or was shut down with Fast Startup: {} holds a memory image that would come back and overwrite the repair",
+            path.display_escaped()
+        ))
+        .hint("Start Windows and shut it down completely (hold Shift while choosing Shut down), or restart it into the recovery environment from its own menu."));
     }
     Ok(())
 }
