@@ -6,6 +6,7 @@ use crate::error::{Context as _, Failure, Result};
 use crate::evidence::Installation;
 use crate::plan::HiveName;
 use crate::safety::loaded::refuse_loaded;
+use crate::safety::refuse_running;
 use crate::safety::rights::Access;
 use crate::target::{Choice, Target};
 use crate::transaction::{self, Record, StateDir};
@@ -16,7 +17,11 @@ use super::{StateArguments, TargetArguments};
 /// A target that was found; with [`Access::Write`] one that this process may write.
 pub(super) fn target(arguments: &TargetArguments, access: Access) -> Result<Target> {
     let choice = Choice { windows: arguments.windows.as_deref(), partition: arguments.partition };
-    Target::resolve(&arguments.target, choice, access)
+    let target = Target::resolve(&arguments.target, choice, access)?;
+    if access == Access::Write {
+        refuse_running(&target.volume)?;
+    }
+    Ok(target)
 }
 
 /// The access for a command that only rehearses with `rehearse`.

@@ -11,6 +11,7 @@ use coldmend_hives::{
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{describe_recovery, now, recover_image, Opened};
 use crate::regfile::Edit;
+use crate::safety::loaded::refuse_own_hive;
 use crate::safety::rights::{Rights, HOW};
 use crate::transaction::writing;
 use crate::volume::{ErrorKind, Volume, VolumeError};
@@ -44,6 +45,7 @@ pub type Make<'m> = &'m mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str
 impl HiveOnDisk {
     /// Opens the hive and its logs for writing, and locks them.
     fn lock(&self) -> Result<HostStorages> {
+        refuse_own_hive(&self.volume.host_path().join(self.path.file_name().unwrap_or_default()))?;
         HostStorages::open_on_host(&self.volume, &self.path, &self.log_paths).map_err(|failure| {
             explain_denied(Rights::current(), failure, &self.shown).hint(
                 "A hive that a running Windows has loaded, or that another program has open, is never written. Close it, and try again.",

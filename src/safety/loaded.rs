@@ -14,6 +14,9 @@ use crate::volume::escape::escape_text;
 const OWN: &[&str] =
     &["SYSTEM", "SOFTWARE", "SAM", "SECURITY", "HARDWARE", "COMPONENTS", "DRIVERS", "SCHEMA", "ELAM", "BCD00000000"];
 
+/// What to do instead of touching the running system.
+const ELSEWHERE: &str = "coldmend mends a Windows that is not running. Start the machine from other media (WinPE, a recovery stick, a Linux system), or attach its disk to another machine.";
+
 /// One loaded hive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -55,7 +58,7 @@ fn refusal(file: &Path, key: &str, own: bool) -> Failure {
     let key = escape_text(shown_key(key).as_ref());
     let failure = Failure::refused(format!("{shown} is loaded in the registry of the running system, as {key}"));
     if own {
-        failure.hint("It belongs to the Windows that is running; coldmend mends one that is not. Start the machine from other media (WinPE, a recovery stick, a Linux system), or attach its disk to another machine.")
+        failure.hint(ELSEWHERE)
     } else {
         failure.hint(format!(
             "Unload it first: `reg unload \"{key}\"`, or File, Unload Hive in regedit; then close the program that loaded it, and try again."
@@ -81,6 +84,39 @@ fn is_own(key: &str) -> bool {
 pub fn refuse_loaded(file: &Path) -> Result<()> {
     let Some((key, own)) = find(file) else { return Ok(()) };
     Err(refusal(file, &key, own))
+}
+
+/// Refuses to write a hive of the running Windows, loaded or not: it may load it at any moment, as it does with COMPONENTS. On
+/// other systems than Windows there is none.
+///
+/// # Errors
+/// That refusal (exit status 3).
+pub fn refuse_own_hive(file: &Path) -> Result<()> {
+    if !is_of_running_windows(file) {
+        return Ok(());
+    }
+    let shown = escape_text(file.as_os_str());
+    Err(Failure::refused(format!("{shown} is a hive of the Windows that is running; coldmend mends one that is not"))
+        .hint(ELSEWHERE))
+}
+
+#[cfg(windows)]
+fn is_of_running_windows(file: &Path) -> bool {
+    let root = crate::windows::hives::system_root().unwrap_or_default();
+    let names = crate::windows::hives::names_of(file);
+    !root.is_empty() && names.iter().any(|name| is_in_config(name, &root))
+}
+
+#[cfg(not(windows))]
+fn is_of_running_windows(_: &Path) -> bool {
+    false
+}
+
+/// Whether a file lies in the folder of the running Windows' hives itself, not in one below it.
+#[cfg_attr(not(windows), allow(dead_code))]
+fn is_in_config(name: &str, system_root: &str) -> bool {
+    let config = comparable(r"\SystemRoot\System32\config\", system_root);
+    comparable(name, system_root).strip_prefix(&config).is_some_and(|rest| !rest.is_empty() && !rest.contains('\\'))
 }
 
 /// The key under which `file` is loaded, and whether it is the running system's own.
@@ -154,5 +190,14 @@ mod tests {
         assert!(!is_own(r"\REGISTRY\MACHINE\BROKEN"));
         assert!(!is_own(r"\REGISTRY\MACHINE\SYSTEM2"));
         assert!(!is_own(r"\REGISTRY\USER\offline"));
+    }
+
+    #[test]
+    fn hives_of_the_running_windows_are_known_by_their_folder() {
+        let root = r"X:\windows";
+        assert!(is_in_config(r"\\?\X:\Windows\System32\config\COMPONENTS", root));
+        assert!(!is_in_config(r"\\?\X:\Windows\System32\config\RegBack\SYSTEM", root));
+        assert!(!is_in_config(r"\\?\C:\Windows\System32\config\SYSTEM", root));
+        assert!(!is_in_config(r"\Device\HarddiskVolume3\Windows\System32\config\SYSTEM", root));
     }
 }

@@ -13,10 +13,7 @@ use crate::volume::{Volume, Writability};
 /// # Errors
 /// A refusal (exit status 3); nothing was written.
 pub fn refuse_unsafe(volume: &dyn Volume, installation: &Installation) -> Result<()> {
-    if volume.is_running_system() {
-        return Err(Failure::refused("this is the Windows that is running; coldmend mends one that is not")
-            .hint("Start the machine from other media (WinPE, a recovery stick, a Linux system), or attach its disk to another machine."));
-    }
+    refuse_running(volume)?;
     if let Writability::ReadOnly { why } = volume.writable()? {
         return Err(Failure::refused(format!("{} can't be written to: {why}", volume.describe()))
             .hint("Mount it read-write. ntfs-3g falls back to read-only by itself when Windows is hibernated or was not shut down."));
@@ -28,6 +25,18 @@ pub fn refuse_unsafe(volume: &dyn Volume, installation: &Installation) -> Result
             "Windows is in the middle of setup or an upgrade: SYSTEM\\Setup\\{name} is {number}"
         ))
         .hint("Let setup finish or roll back first; changing services underneath it can leave a machine that does not start."));
+    }
+    Ok(())
+}
+
+/// Refuses the volume of the Windows (or Windows PE) that is running.
+///
+/// # Errors
+/// A refusal (exit status 3); nothing was written.
+pub fn refuse_running(volume: &dyn Volume) -> Result<()> {
+    if volume.is_running_system() {
+        return Err(Failure::refused("this is the Windows that is running; coldmend mends one that is not")
+            .hint("Start the machine from other media (WinPE, a recovery stick, a Linux system), or attach its disk to another machine."));
     }
     Ok(())
 }
