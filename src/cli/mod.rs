@@ -118,7 +118,7 @@ impl TargetArguments {
 /// Where plans, journals and backups are kept.
 #[derive(Args, Debug, Default)]
 struct StateArguments {
-    /// Keep plan, journal and backups in this folder instead of \coldmend on the volume
+    /// Keep plan, journal and backups in this folder instead of \coldmend on the volume, or IMAGE.coldmend beside a disk image
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
 }

@@ -96,8 +96,7 @@ pub fn refuse_own_hive(file: &Path) -> Result<()> {
         return Ok(());
     }
     let shown = escape_text(file.as_os_str());
-    Err(Failure::refused(format!("{shown} is a hive of the Windows that is running; coldmend mends one that is not"))
-        .hint(ELSEWHERE))
+    Err(Failure::refused(format!("{shown} is a hive of the Windows that is running")).hint(ELSEWHERE))
 }
 
 #[cfg(windows)]

@@ -61,8 +61,11 @@ impl Target {
     /// # Errors
     /// Nothing there, no Windows, or several and none chosen.
     pub fn resolve(given: &Path, choice: Choice<'_>, access: Access) -> Result<Target> {
-        let target = Self::resolve_meant(&hostpath::as_meant(given), choice, access)?;
-        Ok(Target { given: given.to_path_buf(), ..target })
+        let meant = hostpath::as_meant(given);
+        let target = Self::resolve_meant(&meant, choice, access)?;
+        // As it was typed, unless the shell left a quote in it.
+        let quoted = given.as_os_str().as_encoded_bytes().ends_with(b"\"") && meant != given;
+        Ok(Target { given: if quoted { meant } else { given.to_path_buf() }, ..target })
     }
 
     fn resolve_meant(path: &Path, choice: Choice<'_>, access: Access) -> Result<Target> {
