@@ -13,6 +13,7 @@ mod expected;
 mod hibernation;
 mod hive_state;
 mod os_upgrade;
+mod policy;
 mod service_account;
 mod service_dependencies;
 mod service_descriptor;
@@ -49,7 +50,7 @@ pub struct Check {
     run: fn(&Context<'_>, &mut Findings) -> Result<()>,
 }
 
-/// Every check, in the order in which findings are shown.
+/// The checks of the installation itself, in the order in which findings are shown; those of policies come after them.
 pub const CHECKS: &[Check] = &[
     Check { id: "hive-state", run: hive_state::run },
     Check { id: "setup-in-progress", run: setup_in_progress::run },
@@ -78,7 +79,7 @@ pub const CHECKS: &[Check] = &[
 /// A check that fails is a [`crate::findings::CouldNotCheck`], and so is what `context` could not gather.
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
-    for check in CHECKS {
+    for check in CHECKS.iter().chain(&policy::CHECKS) {
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }
