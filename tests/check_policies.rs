@@ -578,8 +578,8 @@ fn time() {
         let volume = broken(version, &[]);
         let path = find(volume.path(), "Windows/System32/config/SYSTEM");
         let mut bytes = fs::read(&path).unwrap();
-        let time = (years - 1601) * 3_155_695_200_000_000 / 10 + 1;
-        bytes[12..20].copy_from_slice(&(time * 10 / 10).to_le_bytes());
+        let time = (years - 1601) * 315_569_520_000_000 + 1;
+        bytes[12..20].copy_from_slice(&time.to_le_bytes());
         let sum =
             (0..127).fold(0, |sum, word| sum ^ u32::from_le_bytes(bytes[word * 4..word * 4 + 4].try_into().unwrap()));
         bytes[508..512].copy_from_slice(&sum.to_le_bytes());

@@ -74,16 +74,41 @@ pub const CHECKS: &[Check] = &[
     Check { id: "os-upgrade", run: os_upgrade::run },
 ];
 
+/// Every check there is.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().chain(&policy::CHECKS)
+}
+
 /// Runs every check.
 ///
 /// A check that fails is a [`crate::findings::CouldNotCheck`], and so is what `context` could not gather.
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
-    for check in CHECKS.iter().chain(&policy::CHECKS) {
+    for check in all() {
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }
     }
     findings.sort();
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::knowledge::{ExplanationKind, Knowledge};
+
+    #[test]
+    fn every_check_is_explained_once() {
+        let mut ids: Vec<&str> = super::all().map(|check| check.id).collect();
+        let mut explained: Vec<&str> = Knowledge::builtin()
+            .explanations()
+            .iter()
+            .filter(|e| e.kind == ExplanationKind::Check)
+            .map(|e| e.id.as_str())
+            .collect();
+        ids.sort_unstable();
+        explained.sort_unstable();
+        assert_eq!(ids, explained);
+    }
 }
