@@ -368,6 +368,8 @@ fn device_management() {
     let dead = format!("{key}\n\"UpdateServiceUrl\"=\"http://localhost\"\n");
     let dead: &'static str = Box::leak(dead.into_boxed_str());
     expect(&[Ten22H2], &[Reg("SOFTWARE", dead)], &["problem policy-mdm UpdateServiceUrl"]);
+    let unset = "[\\Microsoft\\PolicyManager\\current\\device\\Update]\n\"UpdateServiceUrl\"=\"CorpWSUS\"\n";
+    expect(&[Ten22H2], &[Reg("SOFTWARE", unset)], &["note policy-mdm PolicyManager"]);
     let usual = "[\\Microsoft\\PolicyManager\\current\\device\\Update]\n\"AllowAutoUpdate\"=dword:00000001\n\"DeferQualityUpdatesPeriodInDays\"=dword:00000007\n";
     expect(
         &[Ten22H2, Eleven24H2],
@@ -483,6 +485,12 @@ fn programs_and_tasks() {
         &[Remove(at("UpdateOrchestrator")), File(at("UpdateOrchestrator"), b"x".to_vec())],
         &["problem update-tasks UpdateOrchestrator"],
     );
+    let disabled = b"<Task><Settings><Enabled>false</Enabled></Settings></Task>".to_vec();
+    expect(
+        &[Ten22H2],
+        &[File(at("UpdateOrchestrator/Schedule Scan"), disabled)],
+        &["note update-tasks UpdateOrchestrator"],
+    );
     // A build without the tasks: a note.
     let unregistered = "[-\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree\\Microsoft\\Windows\\WaaSMedic\\PerformRemediation]\n[-\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree\\Microsoft\\Windows\\WaaSMedic]\n";
     expect(&[Ten22H2], &[Remove(at("WaaSMedic")), Reg("SOFTWARE", unregistered)], &["note update-tasks WaaSMedic"]);
@@ -518,6 +526,16 @@ fn network() {
     expect(&[Vista, Seven, EightOne, Ten22H2, Server2022], &[rule(&block)], &["problem firewall-rule wuauserv"]);
     let under = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|Profile=Public|{svchost}|Svc=BITS|Name=x|");
     expect(&[Seven, Ten22H2], &[rule(&under)], &["suspect firewall-rule BITS"]);
+    let off: String = ["DomainProfile", "StandardProfile", "PublicProfile"]
+        .map(|p| format!("[\\ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\{p}]\n\"EnableFirewall\"=dword:00000000\n"))
+        .concat();
+    expect(
+        &[Ten22H2],
+        &[rule(&block), Reg("SYSTEM", Box::leak(off.into_boxed_str()))],
+        &["note firewall-rule wuauserv"],
+    );
+    let strict = "[\\ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\PublicProfile]\n\"DefaultOutboundAction\"=dword:00000001\n";
+    expect(&[Seven, Ten22H2], &[Reg("SYSTEM", strict)], &["note firewall-rule DefaultOutboundAction"]);
     let inward = format!("v2.10|Action=Block|Active=TRUE|Dir=In|{svchost}|Svc=wuauserv|Name=x|");
     expect(&[Ten22H2], &[rule(&inward)], &[]);
     let policy = format!("[\\Policies\\Microsoft\\WindowsFirewall\\FirewallRules]\n\"x\"=\"{block}\"\n");
@@ -535,6 +553,11 @@ fn network() {
         Reg("SOFTWARE", Box::leak(reg.into_boxed_str()))
     };
     expect(&ALL, &[proxy("127.0.0.1:8888")], &["suspect winhttp-proxy WinHttpSettings"]);
+    expect(
+        &[Ten22H2],
+        &[proxy("localhost:3128"), Reg("SOFTWARE", IN_A_DOMAIN)],
+        &["note winhttp-proxy WinHttpSettings"],
+    );
     expect(&[Xp, Ten22H2], &[proxy("proxy.corp.example:8080")], &["note winhttp-proxy WinHttpSettings"]);
     let direct = "[\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections]\n\"WinHttpSettings\"=hex:18,00,00,00,00,00,00,00,01,00,00,00,00,00,00,00,00,00,00,00\n";
     expect(&[Xp, Ten22H2], &[Reg("SOFTWARE", direct)], &[]);

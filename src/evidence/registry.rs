@@ -71,10 +71,10 @@ impl<'a> Registry<'a> {
         values?.map(|value| Ok(value?.name()?.to_string_lossy())).collect()
     }
 
-    /// The values of the key that nt-hive can read, in the order of the hive; empty when the key is not there.
+    /// The key's values with their names, in the order of the hive; empty when the key is not there.
     ///
     /// # Errors
-    /// Damaged structures on the way.
+    /// Damaged structures on the way, and types that nt-hive does not know.
     pub fn values(&self, key: &str) -> Result<Vec<(String, RegValue)>, RegistryError> {
         let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
         let Some(values) = node.values() else { return Ok(Vec::new()) };

@@ -130,6 +130,8 @@ pub struct TlsDefault {
 pub struct TaskFolder {
     /// The folder, below `System32\Tasks` and below the task cache's `Tree`.
     pub folder: String,
+    /// The task in it that starts a search.
+    pub starts: Option<String>,
     /// The builds that have it.
     pub builds: BuildRange,
     /// Where that comes from.

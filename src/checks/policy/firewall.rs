@@ -1,11 +1,12 @@
 //! `firewall-rule`: a rule of Windows' firewall that keeps an update service from the network.
 //!
 //! Rules are texts such as `v2.30|Action=Block|Active=TRUE|Dir=Out|App=…|Svc=wuauserv|`. A problem is an outbound block of a service that
-//! updating can't do without, with no condition besides; with conditions (ports, addresses, profiles) it is a suspect. Rules for other
-//! programs, for app containers and for other protocols than TCP are left alone.
+//! updating can't do without, with no condition besides; with conditions (ports, addresses, profiles) it is a suspect, and where
+//! the firewall is off a note. Rules for other programs, for app containers and for other protocols than TCP are left alone. A firewall
+//! that blocks everything outbound by default is a note: rules may let updates through.
 
 use super::{finding, known_build, shown_text, software_failure, system_failure};
-use crate::checks::context::Context;
+use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
 use crate::knowledge::policies::{PolicyTables, Weight};
@@ -14,6 +15,7 @@ use crate::plan::{HiveName, RegValue};
 
 const ID: &str = "firewall-rule";
 const BELOW_SET: &str = "Services\\SharedAccess\\Parameters\\FirewallPolicy";
+const PROFILES: [&str; 3] = ["DomainProfile", "StandardProfile", "PublicProfile"];
 const POLICY: &str = "Policies\\Microsoft\\WindowsFirewall";
 const SOURCE: &str = "[MS-FASP] and [MS-GPFAS] 2.2.2: the text form of firewall rules; rules in hives of 7 and 10";
 /// 7 has some 500 rules, 10 some 1000; what blockers add stands among them.
@@ -28,11 +30,14 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     findings.made += 1;
     let tables = Knowledge::builtin().policies();
     let mut lists = vec![(HiveName::Software, format!("{POLICY}\\FirewallRules"))];
+    let mut off = 0;
     for set in &context.installation.control_sets {
+        off += usize::from(profiles(context, findings, &format!("{}\\{BELOW_SET}", set.key))?);
         for list in ["FirewallRules", "Mdm\\FirewallRules"] {
             lists.push((HiveName::System, format!("{}\\{BELOW_SET}\\{list}", set.key)));
         }
     }
+    let is_off = off == context.installation.control_sets.len();
     for (hive, key) in lists {
         let rules = match hive {
             HiveName::Software => context.software.values(&key).map_err(|e| software_failure(e, &key))?,
@@ -42,20 +47,47 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             findings.could_not(ID, format!("{hive}\\{key} has {} rules; {MOST_RULES} were looked at", rules.len()));
         }
         for (name, value) in rules.iter().take(MOST_RULES) {
-            report(findings, tables, build, &format!("{hive}\\{key}\\{}", shown_text(name)), value);
+            let place = format!("{hive}\\{key}\\{}", shown_text(name));
+            let Some(blocked) = value.as_text().and_then(|text| judge(tables, build, &text)) else { continue };
+            report(findings, blocked, &place, value, is_off);
         }
     }
     Ok(())
 }
 
-fn report(findings: &mut Findings, tables: &PolicyTables, build: u32, place: &str, value: &RegValue) {
-    let Some(text) = value.as_text() else { return };
-    let Some(blocked) = judge(tables, build, &text) else { return };
-    let certain = blocked.weight == Weight::Breaks && !blocked.has_conditions;
-    let severity = if certain { Severity::Problem } else { Severity::Suspect };
-    let under = if blocked.has_conditions { ", under conditions" } else { "" };
-    let title = format!("a firewall rule keeps {} from the network{under}", blocked.who);
-    let evidence = vec![Evidence::new(place, shown_text(&text), "no rule that blocks it")];
+/// Whether the firewall is off in every profile; says where everything outbound is blocked by default.
+fn profiles(context: &Context<'_>, findings: &mut Findings, below: &str) -> Result<bool> {
+    let (mut off, mut evidence) = (0, Vec::new());
+    for profile in PROFILES {
+        let key = format!("{below}\\{profile}");
+        off += usize::from(context.dword(&key, "EnableFirewall")? == Some(0));
+        if context.dword(&key, "DefaultOutboundAction")? == Some(1) {
+            let place = format!("{}\\{key}\\DefaultOutboundAction", HiveName::System);
+            evidence.push(Evidence::new(place, "1 (block)", "0 or absent, or rules that let updates through"));
+        }
+    }
+    let is_off = off == PROFILES.len();
+    if !evidence.is_empty() && !is_off {
+        let title = "the firewall blocks everything outbound that no rule allows";
+        findings.push(finding(ID, Severity::Note, "DefaultOutboundAction", title, evidence, SOURCE));
+    }
+    Ok(is_off)
+}
+
+fn report(findings: &mut Findings, blocked: Blocked, place: &str, value: &RegValue, is_off: bool) {
+    let severity = match (is_off, blocked.weight == Weight::Breaks && !blocked.has_conditions) {
+        (true, _) => Severity::Note,
+        (false, true) => Severity::Problem,
+        (false, false) => Severity::Suspect,
+    };
+    let mut title = format!("a firewall rule keeps {} from the network", blocked.who);
+    if blocked.has_conditions {
+        title.push_str(", under conditions");
+    }
+    if is_off {
+        title.push_str("; the firewall is off");
+    }
+    let evidence = vec![Evidence::new(place, shown(Some(value)), "no rule that blocks it")];
     findings.push(finding(ID, severity, blocked.who, title, evidence, SOURCE));
 }
 

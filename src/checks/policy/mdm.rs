@@ -29,8 +29,8 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             }
             let place = software_place(key, name);
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
-            let dead = value.as_text().and_then(|text| dead_url(&text).filter(|_| !text.trim().is_empty()));
-            if let Some(why) = dead.filter(|_| is("UpdateServiceUrl")) {
+            let dead = value.as_text().filter(|text| !is_unset(text)).and_then(|text| dead_url(&text));
+            if let Some(why) = dead.filter(|_| key == CURRENT && is("UpdateServiceUrl")) {
                 let title = format!("device management sends Windows to an update server that can't exist ({why})");
                 let evidence = Evidence::new(place, shown(Some(value)), "the address of an update server, or absent");
                 findings.push(finding(ID, Severity::Problem, shown_text(name), title, vec![evidence], SOURCE));
@@ -53,4 +53,10 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Whether an address is the policy's own default, which names no server.
+fn is_unset(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || text.eq_ignore_ascii_case("CorpWSUS")
 }

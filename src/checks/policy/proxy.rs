@@ -1,11 +1,11 @@
 //! `winhttp-proxy`: the proxy that services, Windows Update among them, are told to use.
 //!
 //! Whether a proxy answers can't be known offline: a note. One on this computer itself (a debugging proxy's leftover) or that can't be
-//! one is a suspect. The value's layout, measured in hives of 7 and 10 and described by several: five 32-bit words (size, counter,
+//! one is a suspect; on a managed machine it may be an agent's, and is a note. The value's layout, measured in hives of 7 and 10 and described by several: five 32-bit words (size, counter,
 //! flags, length of the proxy's text, the text; then length of the exceptions, the text), 2 in the flags for a proxy.
 
 use super::address::{dead_host, split_port};
-use super::{finding, shown_text, software, software_place};
+use super::{finding, gathered, shown_text, software, software_place};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -23,6 +23,9 @@ const USES_PROXY: u32 = 2;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
+    let gathered = gathered(context)?;
+    let on_this_computer =
+        if gathered.is_managed() || gathered.domain.is_some() { Severity::Note } else { Severity::Suspect };
     for key in KEYS {
         let Some(value) = software(context, key, NAME)? else { continue };
         let place = software_place(key, NAME);
@@ -35,7 +38,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         let Some(proxy) = settings.proxy else { continue };
         let evidence = vec![Evidence::new(place, shown_text(&proxy), "a proxy that answers, or none")];
         let (severity, title) = match dead_proxy(&proxy) {
-            Some(why) => (Severity::Suspect, format!("services go through a proxy that is {why}: 0x80072EFD")),
+            Some(why) => (on_this_computer, format!("services go through a proxy that is {why}: 0x80072EFD")),
             None => (
                 Severity::Note,
                 format!(
