@@ -29,6 +29,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// What the checks of policies share.
+    pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
 }
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             system_root,
             pending: false,
             services: Vec::new(),
+            policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
         };
         context.pending = context.servicing_pending()?;

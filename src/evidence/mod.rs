@@ -5,10 +5,13 @@
 mod ese;
 mod hive;
 mod installation;
+pub mod preg;
 mod registry;
+mod side_hive;
 
 pub use ese::{EseHeader, EseState, HEADER_BYTES as ESE_HEADER_BYTES};
 pub(crate) use hive::{describe_recovery, recover_image, refuse_faults, Opened};
 pub use hive::{log_regime, now, open_image, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
 pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
 pub use registry::{Registry, RegistryError};
+pub use side_hive::SideHive;

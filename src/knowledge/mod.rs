@@ -18,6 +18,7 @@ mod builds;
 mod definition;
 mod explanation;
 mod image_path;
+pub mod policies;
 mod service;
 pub mod waas;
 mod wrong;
@@ -116,6 +117,7 @@ pub struct Knowledge {
     definitions: Vec<ServiceDefinition>,
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
+    policies: policies::PolicyTables,
 }
 
 /// One file of service rows.
@@ -172,6 +174,7 @@ impl Knowledge {
             definitions,
             explanations: explanation::load()?,
             wrong: wrong::load()?,
+            policies: policies::load()?,
         })
     }
 
@@ -250,5 +253,10 @@ impl Knowledge {
     #[must_use]
     pub fn wrong_descriptors(&self) -> &WrongDescriptors {
         &self.wrong
+    }
+    /// What steers and what can block Windows Update from outside of its services.
+    #[must_use]
+    pub fn policies(&self) -> &policies::PolicyTables {
+        &self.policies
     }
 }
