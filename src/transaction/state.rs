@@ -17,7 +17,7 @@ use super::journal::{self, Line};
 pub const FOLDER: &str = "coldmend";
 
 /// Types of file systems that have no owners and permissions.
-const WITHOUT_PERMISSIONS: &[&str] = &["vfat", "msdos", "exfat"];
+const WITHOUT_PERMISSIONS: &[&str] = &["vfat", "msdos", "exfat", "fat", "fat12", "fat16", "fat32"];
 
 const PLAN_LIMIT: u64 = 64 << 20;
 
@@ -197,7 +197,10 @@ impl<'a> StateDir<'a> {
     /// Whether only administrators (or this user) could have written a folder. A file system without permissions can't keep
     /// anybody out, and where nothing is known of the mount nothing can be said: both are taken as they are.
     fn for_administrators(&self, folder: &VolPath) -> Result<bool> {
-        let can_protect = self.volume.mount_info().is_some_and(|m| !WITHOUT_PERMISSIONS.contains(&m.fs_type.as_str()));
+        let can_protect = self
+            .volume
+            .mount_info()
+            .is_some_and(|m| !WITHOUT_PERMISSIONS.contains(&m.fs_type.to_ascii_lowercase().as_str()));
         Ok(!can_protect || self.volume.protection(folder)? != Protected::Plain)
     }
 
