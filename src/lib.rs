@@ -11,6 +11,7 @@
 //! * [`volume`]: the only module that touches a file system.
 //! * [`attached`]: the volumes of this machine.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
+//! * [`logs`]: what Windows' own logs say failed.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
 //! * [`remedies`]: from findings to a [`plan`].
@@ -27,6 +28,7 @@ pub mod evidence;
 pub mod findings;
 pub mod hivefile;
 pub mod knowledge;
+pub mod logs;
 pub mod plan;
 pub mod regfile;
 pub mod remedies;

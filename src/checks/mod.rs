@@ -12,6 +12,7 @@ mod earlier_reset;
 mod expected;
 mod hibernation;
 mod hive_state;
+mod logs;
 mod os_upgrade;
 mod service_account;
 mod service_dependencies;
@@ -71,6 +72,7 @@ pub const CHECKS: &[Check] = &[
     Check { id: "bits-queue", run: bits_queue::run },
     Check { id: "earlier-reset", run: earlier_reset::run },
     Check { id: "os-upgrade", run: os_upgrade::run },
+    Check { id: "logs", run: logs::run },
 ];
 
 /// Runs every check.

@@ -18,6 +18,7 @@ mod builds;
 mod definition;
 mod explanation;
 mod image_path;
+mod logs;
 mod service;
 pub mod waas;
 mod wrong;
@@ -36,6 +37,10 @@ pub use builds::{BuildRange, Product, ProductType};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
 pub use image_path::{windows_path, ImagePath};
+pub use logs::{
+    HarmlessLine, LogAlarm, LogFault, LogGrouping, LogKind, LogObjectKind, LogPattern, LogRole, LogTable, NamedCode,
+    PassingFolder,
+};
 pub use service::{Presence, ServiceRow, StartDefault, StartType, Trigger, TriggerData, Trust};
 pub use wrong::{NeededRight, WrongDescriptors, WrongString};
 
@@ -116,6 +121,7 @@ pub struct Knowledge {
     definitions: Vec<ServiceDefinition>,
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
+    logs: LogTable,
 }
 
 /// One file of service rows.
@@ -172,6 +178,7 @@ impl Knowledge {
             definitions,
             explanations: explanation::load()?,
             wrong: wrong::load()?,
+            logs: logs::load()?,
         })
     }
 
@@ -244,6 +251,12 @@ impl Knowledge {
     #[must_use]
     pub fn explanations(&self) -> &[Explanation] {
         &self.explanations
+    }
+
+    /// What the lines of Windows' logs mean.
+    #[must_use]
+    pub fn logs(&self) -> &LogTable {
+        &self.logs
     }
 
     /// Descriptors that documents recommend and that are wrong.
