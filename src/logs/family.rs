@@ -1,7 +1,7 @@
 //! The logs of one kind, read in the order in which they were written: failures put together, and told from those that are over.
 //!
-//! Bounded: of failures that name an object the newest [`MAX_NAMED`] are kept, of the others the newest [`MAX_OTHERS`]; how
-//! many were dropped is known.
+//! Bounded: of failures that name an object the newest [`MAX_NAMED`] are kept (how many were dropped is known), of the others the
+//! newest [`MAX_OTHERS`].
 
 use std::ffi::OsStr;
 
@@ -32,7 +32,7 @@ pub(super) struct Family {
     section: Option<String>,
     section_from: u64,
     candidates: Vec<&'static LogPattern>,
-    /// How many failures were dropped, because there were too many different ones.
+    /// How many failures that name an object were dropped, because there were too many different ones.
     pub(super) dropped: u64,
 }
 
@@ -284,7 +284,7 @@ impl Family {
         // What is over goes first.
         if let Some((oldest, _)) = like.min_by_key(|(_, group)| (group.event.settled.is_none(), group.last)) {
             self.groups.swap_remove(oldest);
-            self.dropped += 1;
+            self.dropped += u64::from(named);
         }
     }
 

@@ -140,7 +140,10 @@ fn gather_kind(volume: &dyn Volume, windows: &VolPath, kind: LogKind, logs: &mut
         }
     }
     if family.dropped > 0 {
-        logs.could_not.push(format!("{} older failures in the logs ({kind:?}) are not shown", family.dropped));
+        let logs_of =
+            begun.iter().flatten().next_back().map_or_else(String::new, |(source, _)| source.path.display_escaped());
+        logs.could_not
+            .push(format!("{} names more than is kept: {} older failures are not shown", logs_of, family.dropped));
     }
     let mut counts: Vec<Option<Option<u64>>> = vec![None; begun.len()];
     for (source, mut event) in family.finish() {

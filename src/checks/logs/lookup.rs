@@ -11,6 +11,8 @@ use crate::plan::{HiveName, RegValue};
 use crate::volume::escape::escape_text;
 use crate::volume::{Kind, VolPath};
 
+/// Where SOFTWARE lists the packages.
+const PACKAGES: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages";
 /// The longest inf that is read.
 const INF_LIMIT: u64 = 1 << 20;
 
@@ -25,7 +27,7 @@ pub(super) enum State {
     },
     /// All of it that can be looked up is there.
     There(Vec<Evidence>),
-    /// Its component was removed as a whole, as Windows does with old ones.
+    /// Its component or package was removed as a whole, as Windows does with old ones.
     Removed,
     /// It can't be looked up.
     Unknown(String),
@@ -39,7 +41,7 @@ pub(super) fn look_up(context: &Context<'_>, object: &Object, event: &Event) -> 
         Object::Inf(name) => inf(context, name),
         Object::Package(identity) => package(context, identity),
         Object::Payload { component, file } => payload(context, component, file, event.fault),
-        Object::StoreFile(path) => in_windows(context, path).map(|found| state(found.into_iter().collect(), true)),
+        Object::StoreFile(path) => store_file(context, path),
         Object::Component(_) | Object::Update(_) => Ok(State::Unknown("the log names no file".into())),
     };
     match looked {
@@ -70,10 +72,6 @@ fn at(context: &Context<'_>, path: &VolPath) -> Result<Evidence> {
         Some(found) => Evidence::seen(found.path.display_escaped(), format!("there now: {}", found.kind)),
         None => Evidence::new(path.display_escaped(), "absent", "there"),
     })
-}
-
-fn in_windows(context: &Context<'_>, path: &str) -> Result<Option<Evidence>> {
-    Ok(Some(at(context, &context.in_windows(path)?)?))
 }
 
 /// The place on the volume of a path as Windows writes it; `None` if it is not on the system's drive.
@@ -139,12 +137,33 @@ fn service(context: &Context<'_>, name: &str) -> Result<State> {
     Ok(state(all, true))
 }
 
+/// A package: its manifest and its catalog. One that Windows has no longer registered needs neither.
 fn package(context: &Context<'_>, identity: &str) -> Result<State> {
     let mut all = Vec::new();
     for ending in ["mum", "cat"] {
-        all.extend(in_windows(context, &format!("servicing\\Packages\\{identity}.{ending}"))?);
+        all.push(at(context, &context.in_windows(&format!("servicing\\Packages\\{identity}.{ending}"))?)?);
     }
-    Ok(state(all, true))
+    unless_unregistered(context, identity, state(all, true))
+}
+
+/// A package's manifest or catalog, or a component's manifest.
+fn store_file(context: &Context<'_>, path: &str) -> Result<State> {
+    let state = state(vec![at(context, &context.in_windows(path)?)?], true);
+    let file = path.rsplit('\\').next().unwrap_or_default();
+    let is_of_package = path.to_ascii_lowercase().starts_with("servicing\\packages\\");
+    match file.rsplit_once('.') {
+        Some((identity, _)) if is_of_package => unless_unregistered(context, identity, state),
+        _ => Ok(state),
+    }
+}
+
+fn unless_unregistered(context: &Context<'_>, identity: &str, state: State) -> Result<State> {
+    let key = format!("{PACKAGES}\\{identity}");
+    let registered = context.software.key_exists(&key).map_err(|e| hive_failure(HiveName::Software, e))?;
+    Ok(match state {
+        State::Missing { .. } if !registered => State::Removed,
+        state => state,
+    })
 }
 
 fn payload(context: &Context<'_>, component: &str, file: &str, fault: LogFault) -> Result<State> {

@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         findings.could_not(ID, why);
     }
     let mut damaged: Vec<(&Event, Vec<Evidence>)> = Vec::new();
-    let mut over: Vec<&Event> = Vec::new();
+    let mut over: Vec<(&Event, String)> = Vec::new();
     let mut others: Vec<&Event> = Vec::new();
     let mut named = 0_usize;
     for group in by_object(&logs.events) {
@@ -38,14 +38,15 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             continue;
         }
         if group.iter().all(|event| event.settled.is_some()) {
-            over.extend(group);
+            let why = |event: &&Event| event.settled.map_or_else(String::new, |settled| settled.to_string());
+            over.extend(group.iter().map(|event| (*event, why(event))));
             continue;
         }
         let open: Vec<&Event> = group.iter().copied().filter(|event| event.settled.is_none()).collect();
         let state = look_up(context, object, event);
         if open.iter().all(|event| event.fault == LogFault::Corrupt) {
             match state {
-                State::Removed => over.extend(open),
+                State::Removed => over.extend(open.iter().map(|event| (*event, "it was removed since".to_owned()))),
                 State::Missing { evidence, .. } => damaged.push((event, evidence)),
                 State::There(_) | State::Unknown(_) => damaged.push((event, Vec::new())),
             }
@@ -168,35 +169,25 @@ fn push_damaged(findings: &mut Findings, damaged: &[(&Event, Vec<Evidence>)]) {
     });
 }
 
-fn push_over(findings: &mut Findings, over: &[&Event]) {
+fn push_over(findings: &mut Findings, over: &[(&Event, String)]) {
     if over.is_empty() {
         return;
     }
-    let evidence = over.iter().take(MAX_EVIDENCE).map(|event| {
-        let mut line = quoted(event);
-        if let Some(settled) = event.settled {
-            line.found = format!("{}; {settled}", line.found);
-        }
-        line
+    let evidence = over.iter().take(MAX_EVIDENCE).map(|(event, why)| {
+        let Evidence { place, found, .. } = quoted(event);
+        Evidence::seen(place, format!("{found}; {why}"))
     });
+    let events: Vec<&Event> = over.iter().map(|(event, _)| *event).collect();
     findings.push(Finding {
         id: ID,
         severity: Severity::Note,
         subject: "earlier failures".into(),
-        title: format!("the logs name {} that failed earlier and is over", things(over.len())),
+        title: "something that the logs name failed earlier, and is over".into(),
         evidence: evidence.collect(),
         remedy: None,
-        source: source(over),
+        source: source(&events),
         defect: None,
     });
-}
-
-fn things(n: usize) -> String {
-    if n == 1 {
-        "one thing".into()
-    } else {
-        format!("{n} things")
-    }
 }
 
 /// The newest failures that name nothing that could be looked up, one note for each kind of log.
