@@ -68,7 +68,7 @@ fn in_folder(
                 }
                 None => lower == pattern.to_ascii_lowercase(),
             };
-            let Some(rank) = names.iter().position(|pattern| fits(&pattern)) else { continue };
+            let Some(rank) = names.iter().position(fits) else { continue };
             if kind == Kind::File {
                 // The log in use is the newest; of the archived ones, the name says which.
                 files.push((rank.min(1), lower, there.path.child(&name)?));
