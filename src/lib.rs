@@ -11,6 +11,7 @@
 //! * [`volume`]: the only module that touches a file system.
 //! * [`attached`]: the volumes of this machine; [`scan`]: what is on them.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
+//! * [`logs`]: what Windows' own logs say failed.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
 //! * [`updates`]: what is installed, for `coldmend updates`.
@@ -28,6 +29,7 @@ pub mod evidence;
 pub mod findings;
 pub mod hivefile;
 pub mod knowledge;
+pub mod logs;
 pub mod plan;
 pub mod regfile;
 pub mod remedies;

@@ -180,7 +180,7 @@ fn one_service_and_one_hive_are_the_same() {
     };
     let json = ["--format", "json"];
     both(&json, &["service", "show", "ROOT", "BITS"], 0);
-    both(&json, &["service", "set", "ROOT", "BITS", "--start", "manual", "--yes"], 0);
+    both(&json, &["service", "set", "ROOT", "BITS", "--start", "demand", "--yes"], 0);
     both(&json, &["service", "show", "ROOT", "BITS"], 0);
     both(&json, &["undo", "--yes", "ROOT"], 0);
     let system = "ROOT/Windows/System32/config/SYSTEM";

@@ -12,6 +12,7 @@ mod earlier_reset;
 mod expected;
 mod hibernation;
 mod hive_state;
+mod logs;
 mod os_upgrade;
 mod policy;
 mod service_account;
@@ -72,6 +73,7 @@ pub const CHECKS: &[Check] = &[
     Check { id: "bits-queue", run: bits_queue::run },
     Check { id: "earlier-reset", run: earlier_reset::run },
     Check { id: "os-upgrade", run: os_upgrade::run },
+    Check { id: "logs", run: logs::run },
 ];
 
 /// Every check there is.

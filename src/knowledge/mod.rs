@@ -18,6 +18,7 @@ mod builds;
 mod definition;
 mod explanation;
 mod image_path;
+mod logs;
 pub mod policies;
 mod service;
 pub mod waas;
@@ -37,6 +38,10 @@ pub use builds::{BuildRange, Product, ProductType};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
 pub use image_path::{windows_path, ImagePath};
+pub use logs::{
+    HarmlessLine, LogAlarm, LogFault, LogGrouping, LogKind, LogObjectKind, LogPattern, LogRole, LogTable, NamedCode,
+    PassingFolder,
+};
 pub use service::{Presence, ServiceRow, StartDefault, StartType, Trigger, TriggerData, Trust};
 pub use wrong::{NeededRight, WrongDescriptors, WrongString};
 
@@ -118,6 +123,7 @@ pub struct Knowledge {
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
     policies: policies::PolicyTables,
+    logs: LogTable,
 }
 
 /// One file of service rows.
@@ -175,6 +181,7 @@ impl Knowledge {
             explanations: explanation::load()?,
             wrong: wrong::load()?,
             policies: policies::load()?,
+            logs: logs::load()?,
         })
     }
 
@@ -247,6 +254,12 @@ impl Knowledge {
     #[must_use]
     pub fn explanations(&self) -> &[Explanation] {
         &self.explanations
+    }
+
+    /// What the lines of Windows' logs mean.
+    #[must_use]
+    pub fn logs(&self) -> &LogTable {
+        &self.logs
     }
 
     /// Descriptors that documents recommend and that are wrong.

@@ -242,8 +242,14 @@ pub(super) fn free_space(dir: &Dir) -> io::Result<u64> {
     volume_info::free_space(dir)
 }
 
+/// A file system that does not answer such questions (Wine over some of Linux', some redirectors) is not known to be
+/// read-only: then the first write tells.
 pub(super) fn is_read_only(dir: &Dir) -> io::Result<bool> {
-    Ok(volume_info::file_system(dir)?.read_only)
+    match volume_info::file_system(dir) {
+        Ok(fs) => Ok(fs.read_only),
+        Err(e) if is(&e, &[INVALID_FUNCTION, NOT_SUPPORTED, INVALID_PARAMETER]) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// The device that an open folder lies on, such as `\Device\HarddiskVolume3`, and the path there.
