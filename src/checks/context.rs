@@ -29,6 +29,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// COMPONENTS, for the checks of servicing.
+    pub(super) components: super::servicing::Components,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
 }
@@ -72,6 +74,7 @@ impl<'a> Context<'a> {
             system_root,
             pending: false,
             services: Vec::new(),
+            components: super::servicing::Components::default(),
             could_not_gather: Vec::new(),
         };
         context.pending = context.servicing_pending()?;

@@ -17,6 +17,7 @@
 mod builds;
 mod definition;
 mod explanation;
+mod files;
 mod image_path;
 mod service;
 pub mod waas;
@@ -35,6 +36,7 @@ use thiserror::Error;
 pub use builds::{BuildRange, Product, ProductType};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
+pub use files::{DriverRow, FileFacts, StackRow};
 pub use image_path::{windows_path, ImagePath};
 pub use service::{Presence, ServiceRow, StartDefault, StartType, Trigger, TriggerData, Trust};
 pub use wrong::{NeededRight, WrongDescriptors, WrongString};
@@ -116,6 +118,7 @@ pub struct Knowledge {
     definitions: Vec<ServiceDefinition>,
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
+    files: FileFacts,
 }
 
 /// One file of service rows.
@@ -172,6 +175,7 @@ impl Knowledge {
             definitions,
             explanations: explanation::load()?,
             wrong: wrong::load()?,
+            files: FileFacts::load()?,
         })
     }
 
@@ -250,5 +254,11 @@ impl Knowledge {
     #[must_use]
     pub fn wrong_descriptors(&self) -> &WrongDescriptors {
         &self.wrong
+    }
+
+    /// What is known of files.
+    #[must_use]
+    pub fn files(&self) -> &FileFacts {
+        &self.files
     }
 }
