@@ -318,6 +318,7 @@ const FAULTS: &[Fault] = &[
         make: |r, v| {
             pending(r, v, b"");
             remove(r, "Windows/WinSxS/pending.xml");
+            merge(r, "SYSTEM", &format!("[\\{SERVICES}\\TrustedInstaller]\n\"Start\"=dword:00000003\n"));
         },
         expected: &[("pending-servicing", "problem", "servicing")],
         words: "pending.xml is gone",
