@@ -250,8 +250,8 @@ const FAULTS: &[Fault] = &[
     Fault {
         what: "a file of the update stack is gone",
         versions: ALL,
-        make: |r, _| remove(r, "Windows/System32/wuapi.dll"),
-        expected: &[("update-stack-file", "problem", "wuapi.dll")],
+        make: |r, _| remove(r, "Windows/System32/wintrust.dll"),
+        expected: &[("update-stack-file", "problem", "wintrust.dll")],
         words: "sfc /scannow",
     },
     Fault {

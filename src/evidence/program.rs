@@ -131,13 +131,14 @@ impl ProgramPaths {
                 blanks.chain([text.len()]).filter_map(|end| text.get(..end)).map(ToOwned::to_owned).take(MAX_TRIES),
             );
         }
+        programs.retain(|p| !p.trim().is_empty());
         let bare: Vec<String> =
             programs.iter().filter(|p| !file_name(p).contains('.')).map(|p| format!("{p}.exe")).collect();
         programs.extend(bare);
         self.any(&programs)
     }
 
-    /// The places of several spellings; those that are none are left out, unless all are.
+    /// The places of several spellings, not too many; those that are none are left out, unless all are.
     fn any(&self, texts: &[String]) -> Named {
         let (mut places, mut why): (Vec<VolPath>, _) = (Vec::new(), None);
         for text in texts {
@@ -149,6 +150,9 @@ impl ProgramPaths {
                 all.map(|folder| format!("{folder}\\{text}")).collect()
             };
             for text in spelled {
+                if places.len() >= 2 * MAX_TRIES {
+                    break;
+                }
                 match self.place(&text) {
                     Ok(place) if places.contains(&place) => {}
                     Ok(place) => places.push(place),
@@ -245,33 +249,27 @@ pub fn has_short_name(path: &VolPath) -> bool {
     })
 }
 
-/// What stands at a place; with `header` a file is also opened and its header read.
-///
-/// # Errors
-/// The volume can't be read there.
-pub fn look(volume: &dyn Volume, place: &VolPath, build: u32, header: bool) -> Result<Program, VolumeError> {
+/// What stands at a place; with `header` a file is also opened and its header read. What can't be read is opaque.
+pub fn look(volume: &dyn Volume, place: &VolPath, build: u32, header: bool) -> Program {
     let found = match volume.find(place) {
         Ok(Some(found)) => found,
-        Ok(None) => return Ok(if has_short_name(place) { Program::Opaque } else { Program::Absent }),
-        Err(VolumeError::LinkOnPath { .. } | VolumeError::OtherFileSystem { .. }) => return Ok(Program::Opaque),
-        Err(e) => return Err(e),
+        Ok(None) if has_short_name(place) => return Program::Opaque,
+        Ok(None) => return Program::Absent,
+        Err(_) => return Program::Opaque,
     };
     match found.kind {
-        Kind::Dir => return Ok(Program::Absent),
+        Kind::Dir => Program::Absent,
         // What Windows compressed looks like a link to other systems.
-        Kind::Link | Kind::Other => return Ok(Program::Opaque),
-        Kind::File if found.len == 0 => return Ok(Program::Empty),
-        Kind::File => {}
+        Kind::Link | Kind::Other => Program::Opaque,
+        Kind::File if found.len == 0 => Program::Empty,
+        Kind::File if !header => Program::Good,
+        Kind::File => header_of(volume, &found.path, build).unwrap_or(Program::Opaque),
     }
-    if !header {
-        return Ok(Program::Good);
-    }
-    let head = match volume.read_head(&found.path, 0x40) {
-        Ok(head) => head,
-        // A driver that can't decompress says so only when it reads.
-        Err(_) if build >= FIRST_WOF => return Ok(Program::Opaque),
-        Err(e) => return Err(e),
-    };
+}
+
+fn header_of(volume: &dyn Volume, path: &VolPath, build: u32) -> Result<Program, VolumeError> {
+    let head = volume.read_head(path, 0x40)?;
+    // A driver that can't decompress shows zeros.
     if build >= FIRST_WOF && head.iter().all(|b| *b == 0) {
         return Ok(Program::Opaque);
     }
@@ -281,7 +279,7 @@ pub fn look(volume: &dyn Volume, place: &VolPath, build: u32, header: bool) -> R
     };
     let mut signature = [0; 4];
     let is_pe = offset <= MAX_HEADER
-        && volume.read_at(&found.path, u64::from(offset), &mut signature)? == 4
+        && volume.read_at(path, u64::from(offset), &mut signature)? == 4
         && signature == *b"PE\0\0";
     Ok(if is_pe { Program::Good } else { Program::NoProgram })
 }

@@ -292,7 +292,21 @@ fn explanations_are_complete() {
             "control-set",
             "setup-in-progress",
             "hibernation",
-            "hive-state"
+            "hive-state",
+            "service-file",
+            "driver-key",
+            "update-stack-file",
+            "pending-servicing",
+            "registry-transactions",
+            "servicing-stack",
+            "component-store",
+            "package-files",
+            "driver-store",
+            "catalogs",
+            "profile-list",
+            "environment",
+            "setup-config",
+            "free-space",
         ]
     );
     for e in knowledge.explanations() {

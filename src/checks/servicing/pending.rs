@@ -151,7 +151,7 @@ fn gather(context: &Context<'_>, evidence: &mut Vec<Evidence>, findings: &mut Fi
         Ok(Some(hive)) => {
             let registry = hive.registry()?;
             let place = "COMPONENTS\\PendingXmlIdentifier";
-            let found = components_value(&registry, "PendingXmlIdentifier")?;
+            let found = components_value(&registry, "PendingXmlIdentifier")?.filter(|v| v.data.iter().any(|b| *b != 0));
             if let Some(value) = &found {
                 let id = identifier(value);
                 evidence.push(Evidence::seen(place, shown(&id)));

@@ -21,7 +21,9 @@ const SOURCE: &str = "Microsoft, Troubleshoot Windows Update error 0x80070002 (2
 /// Windows before this keeps services otherwise (NT 4, 2000), and nothing is known of what they ship without.
 const FIRST_BUILD: u32 = 2600;
 /// More services than any Windows has.
-const MAX_SERVICES: usize = 20_000;
+const MAX_SERVICES: usize = 5_000;
+/// As many reasons why files can't be looked up are told apart.
+const MAX_REASONS: usize = 20;
 
 const KERNEL_DRIVER: u32 = 0x1;
 const FILE_SYSTEM_DRIVER: u32 = 0x2;
@@ -54,10 +56,8 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     for set in &context.installation.control_sets {
         look_at_set(context, &set.key, findings, &mut seen)?;
     }
-    if !seen.elsewhere.is_empty() {
-        for (why, services) in seen.elsewhere {
-            findings.could_not(ID, format!("the files of {}: {why}", names(&services)));
-        }
+    for (why, services) in std::mem::take(&mut seen.elsewhere) {
+        findings.could_not(ID, format!("the files of {}: {why}", names(&services)));
     }
     report(context, seen.faults, findings)
 }
@@ -69,13 +69,25 @@ struct Seen {
     elsewhere: BTreeMap<String, BTreeSet<String>>,
 }
 
+impl Seen {
+    fn elsewhere(&mut self, why: &str, service: &str) {
+        let why = if self.elsewhere.len() < MAX_REASONS { shown(why) } else { "other reasons".into() };
+        self.elsewhere.entry(why).or_default().insert(shown(service));
+    }
+}
+
 fn look_at_set(context: &Context<'_>, set: &str, findings: &mut Findings, seen: &mut Seen) -> Result<()> {
     let paths = program_paths(context, set)?;
     let root = format!("{set}\\Services");
     let build = context.installation.version.build;
     let facts = Knowledge::builtin().files();
     let bad = |e| crate::evidence::hive_failure(HiveName::System, e);
-    for name in context.system.subkeys(&root).map_err(bad)?.into_iter().take(MAX_SERVICES) {
+    let all = context.system.subkeys(&root).map_err(bad)?;
+    if all.len() > MAX_SERVICES {
+        findings
+            .could_not(ID, format!("there are {} services; only the first {MAX_SERVICES} were looked at", all.len()));
+    }
+    for name in all.into_iter().take(MAX_SERVICES) {
         let key = format!("{root}\\{name}");
         let (start, ty) = (context.dword(&key, "Start")?, context.dword(&key, "Type")?);
         let (Some(start @ 0..=3), Some(ty)) = (start, ty) else { continue };
@@ -104,13 +116,12 @@ fn look_at_set(context: &Context<'_>, set: &str, findings: &mut Findings, seen: 
             findings.made += 1;
             match named {
                 Named::Elsewhere(why) => {
-                    seen.elsewhere.entry(shown(&why)).or_default().insert(shown(&name));
+                    seen.elsewhere(&why, &name);
                 }
-                Named::Here(places) => match best(context, &places, ours)? {
+                Named::Here(places) => match best(context, &places, ours) {
                     (_, Program::Good) => {}
                     (_, Program::Opaque) => {
-                        let why = "behind a link, a short name or content that can't be read from here".to_string();
-                        seen.elsewhere.entry(why).or_default().insert(shown(&name));
+                        seen.elsewhere("behind a link, a short name or content that can't be read from here", &name);
                     }
                     (place, state) => {
                         let documented = facts.documented_cause(&name, build);
@@ -145,12 +156,12 @@ fn library(context: &Context<'_>, key: &str) -> Result<Option<(String, String)>>
 }
 
 /// The first place where something stands; if nothing does anywhere, the likeliest.
-fn best(context: &Context<'_>, places: &[VolPath], header: bool) -> Result<(VolPath, Program)> {
+fn best(context: &Context<'_>, places: &[VolPath], header: bool) -> (VolPath, Program) {
     let mut first = None;
     for place in places {
-        let state = look(context.volume, place, context.installation.version.build, header)?;
+        let state = look(context.volume, place, context.installation.version.build, header);
         match state {
-            Program::Good => return Ok((place.clone(), state)),
+            Program::Good => return (place.clone(), state),
             Program::Absent => {
                 first.get_or_insert((place.clone(), state));
             }
@@ -158,7 +169,7 @@ fn best(context: &Context<'_>, places: &[VolPath], header: bool) -> Result<(VolP
             _ => {}
         }
     }
-    Ok(first.unwrap_or((VolPath::root(), Program::Opaque)))
+    first.unwrap_or((VolPath::root(), Program::Opaque))
 }
 
 /// What Windows starts by itself out of its own folder breaks updating; what a program elsewhere left behind may.
@@ -180,7 +191,7 @@ fn report(context: &Context<'_>, faults: Vec<Fault>, findings: &mut Findings) ->
     for fault in faults {
         let told = |id: &str, value: &str| {
             let of = |f: &Finding| f.id == id && f.subject.eq_ignore_ascii_case(&fault.service);
-            fault.value.0.ends_with(value) && findings.findings.iter().any(|f| of(f))
+            fault.value.0.ends_with(value) && findings.findings.iter().any(of)
         };
         // A path that is itself wrong is told already.
         if told("service-image-path", "ImagePath") || told("service-dll", "ServiceDll") {
@@ -208,7 +219,7 @@ fn report(context: &Context<'_>, faults: Vec<Fault>, findings: &mut Findings) ->
             id: ID,
             severity: worst.severity,
             subject: shown(&worst.service),
-            title: title(worst, faults.len()),
+            title: title(worst, faults.iter().map(|f| f.service.to_lowercase()).collect::<BTreeSet<_>>().len()),
             evidence: cut(evidence),
             remedy: None,
             source: worst.source.clone(),

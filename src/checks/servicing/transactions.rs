@@ -19,7 +19,7 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     let (mut empty, mut count) = (Vec::new(), 0_usize);
     for folder in ["System32\\config\\TxR", "System32\\config"] {
         let path = context.in_windows(folder)?;
-        if !context.volume.find(&path)?.is_some_and(|f| f.kind == Kind::Dir) {
+        if context.volume.find(&path)?.is_none_or(|f| f.kind != Kind::Dir) {
             continue;
         }
         for entry in context.volume.list(&path)? {

@@ -27,7 +27,7 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
             findings.made += 1;
             let place = context.in_windows(file)?;
             let shown = place.display_escaped();
-            let seen = match look(context.volume, &place, build, true)? {
+            let seen = match look(context.volume, &place, build, true) {
                 Program::Good => continue,
                 Program::Absent if !row.needed => continue,
                 Program::Opaque => {
