@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use coldmend_fixtures::{Version, VolumeSpec};
+use coldmend_fixtures::{Damage, Version, VolumeSpec};
 use common::{coldmend, copied, find, skip, try_find, volume};
 
 /// Id, severity and subject.
@@ -648,5 +648,63 @@ fn spellings_of_paths_are_understood() {
         let (found, json) = findings(root.path());
         assert_eq!(found, Found::new(), "{version:?}: {json}");
         assert_eq!(json["could_not_check"].as_array().map(Vec::len), Some(0), "{json}");
+    }
+}
+
+/// A path or library that is itself wrong is told once, by its own check; a missing file of an update service by this one.
+#[test]
+fn nothing_is_told_twice() {
+    let name = || "wuauserv".to_owned();
+    for (damage, expected) in [
+        (Damage::WrongServiceDll(name()), "service-dll"),
+        (Damage::WrongImagePath(name()), "service-image-path"),
+        (Damage::MissingServiceFile(name()), "service-file"),
+        (Damage::EmptyServiceFile(name()), "service-file"),
+    ] {
+        for version in [Xp, Seven, Ten22H2, Server2016] {
+            let (found, json) = findings(volume(&small(version).damaged(damage.clone())).path());
+            let expected = Found::from([(expected.to_owned(), "problem".to_owned(), name())]);
+            assert_eq!(found, expected, "{version:?} {damage:?}: {json}");
+        }
+    }
+}
+
+/// Garbage where a file, a folder or a hive belongs is told, or said not to be checked; the rest is still looked at.
+#[test]
+fn garbage_keeps_nothing_else_from_being_checked() {
+    let root = volume(&small(Ten22H2).damaged(Damage::MissingServiceFile("BITS".into())));
+    let root = root.path();
+    for hive in ["COMPONENTS", "DRIVERS"] {
+        let path = find(root, &format!("Windows/System32/config/{hive}"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[4096..].fill(0x5a);
+        fs::write(&path, bytes).unwrap();
+    }
+    fs::create_dir_all(find(root, "Windows/WinSxS").join("pending.xml")).unwrap();
+    fs::remove_dir_all(find(root, "Windows/servicing")).unwrap();
+    fs::write(find(root, "Windows").join("servicing"), b"a file").unwrap();
+    fs::remove_dir_all(find(root, "Windows/System32/catroot")).unwrap();
+    std::os::unix::fs::symlink("/etc", find(root, "Windows/System32").join("catroot")).unwrap();
+    let (found, json) = findings(root);
+    assert!(found.contains(&("service-file".into(), "problem".into(), "BITS".into())), "{json}");
+    assert!(found.iter().any(|(id, severity, _)| id == "package-files" && severity == "problem"), "{json}");
+    let unchecked: BTreeSet<&str> =
+        json["could_not_check"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    for id in ["component-store", "driver-store", "catalogs", "pending-servicing"] {
+        assert!(unchecked.contains(id), "{id}: {json}");
+    }
+}
+
+/// Whatever stands in pending.xml: a verdict, and no crash.
+#[test]
+fn any_pending_xml_gets_a_verdict() {
+    let root = volume(&small(Ten22H2));
+    let long = format!("<PendingTransaction Identifier='1'><POQ>{}", "<A/>".repeat(200_000));
+    for bytes in
+        [&b""[..], b"\xff\xfe", b"\xff\xfe<", &[b'<'; 100_000], &[0xd8; 9999], b"<PendingTransaction", long.as_bytes()]
+    {
+        put(root.path(), "Windows/WinSxS/pending.xml", bytes);
+        let (found, json) = findings(root.path());
+        assert_eq!(found, Found::from([("pending-servicing".into(), "problem".into(), "servicing".into())]), "{json}");
     }
 }
