@@ -9,10 +9,11 @@
 //!
 //! * [`target`]: from what the user typed to a volume and the Windows folder on it.
 //! * [`volume`]: the only module that touches a file system.
-//! * [`attached`]: the volumes of this machine.
+//! * [`attached`]: the volumes of this machine; [`scan`]: what is on them.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
+//! * [`updates`]: what is installed, for `coldmend updates`.
 //! * [`remedies`]: from findings to a [`plan`].
 //! * [`safety`]: what is refused before anything is written.
 //! * [`transaction`]: the only thing that writes; journal, backups, verification, undo.
@@ -31,10 +32,12 @@ pub mod plan;
 pub mod regfile;
 pub mod remedies;
 pub mod safety;
+pub mod scan;
 pub mod security;
 pub mod target;
 pub mod transaction;
 pub mod ui;
+pub mod updates;
 pub mod volume;
 #[cfg(windows)]
 pub mod windows;

@@ -9,10 +9,13 @@ use common::{broken_ten, coldmend, run};
 /// Every command line that prints a help page.
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["guide"],
+    &["scan"],
     &["diagnose"],
     &["repair"],
     &["undo"],
     &["history"],
+    &["updates"],
     &["service"],
     &["service", "list"],
     &["service", "show"],
@@ -106,6 +109,9 @@ fn usage_errors_are_status_2_in_text_and_in_json() {
         &["repair", root, "--plan", "x.json", "--only", "services-start"],
         &["repair", root, "--dry-run", "--save-plan", "x.json"],
         &["repair", root, "--color", "sometimes"],
+        &["diagnose", root, "--partition", "0"],
+        &["diagnose", root, "--partition", "2"],
+        &["repair", root, "--yes", "--partition", "1"],
         &["repair", root, "--yes", "--only", "nothing"],
         &["undo", root, "no-such-id", "--yes"],
         &["service"],
@@ -138,8 +144,10 @@ fn usage_errors_are_status_2_in_text_and_in_json() {
 fn results_go_to_stdout_and_json_is_one_document() {
     let volume = broken_ten();
     for (words, status, schema) in [
+        ("scan", 0, "coldmend.scan/1"),
         ("diagnose", 1, "coldmend.diagnosis/1"),
         ("history", 0, "coldmend.history/1"),
+        ("updates", 0, "coldmend.updates/1"),
         ("repair --dry-run", 0, "coldmend.repair/1"),
         ("service list", 0, "coldmend.services/1"),
         ("repair --yes", 0, "coldmend.repair/1"),

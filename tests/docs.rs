@@ -23,6 +23,7 @@ fn coldmend(arguments: &[&str]) -> String {
         .args(arguments)
         .env_clear()
         .env("COLUMNS", "100")
+        .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogRegime, LogStorages, MemoryStorage, NewHive};
+use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogRegime, LogStorages, MemoryStorage, NewHive, Storage};
 
 const NOW: FileTime = FileTime(133_500_000_000_000_000);
 
@@ -17,6 +18,29 @@ fn set(hive: &Path, number: u32) {
         .output()
         .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A hive on a disk that takes no more writes.
+struct ReadOnly(Vec<u8>);
+
+impl Storage for ReadOnly {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let from = usize::try_from(offset).unwrap();
+        buf.copy_from_slice(&self.0[from..from + buf.len()]);
+        Ok(())
+    }
+    fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn set_len(&mut self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn signature(log: &Path) -> Vec<u8> {
@@ -67,4 +91,41 @@ fn a_dirty_hive_of_windows_7_is_edited_with_its_log() {
         set(&hive, number);
         assert_eq!(signature(&log), b"DIRT", "edit {number}");
     }
+}
+
+#[test]
+fn a_destroyed_base_block_is_told_with_the_way_out() {
+    let mut primary = MemoryStorage(Hive::create(&NewHive::default(), NOW).unwrap().bytes().to_vec());
+    let logs = LogFiles { log1: Some(Vec::new()), log2: Some(Vec::new()), ..LogFiles::default() };
+    let mut hive = Hive::open(primary.0.clone()).unwrap();
+    hive.create_key("Coldmend", NOW).unwrap();
+    let (mut log1, mut log2) = (MemoryStorage::default(), MemoryStorage::default());
+    let mut storages = LogStorages { log1: Some(&mut log1), log2: Some(&mut log2), ..LogStorages::default() };
+    // The disk dies when the logs are complete.
+    let mut dies = ReadOnly(primary.0.clone());
+    Commit::prepare(hive, &logs, LogRegime::Log12HvLe, NOW).unwrap().execute(&mut dies, &mut storages).unwrap_err();
+    primary.0[..512].fill(0);
+    let folder = tempfile::tempdir().unwrap();
+    let hive = folder.path().join("SYSTEM");
+    fs::write(&hive, &primary.0).unwrap();
+    let run = |command: &str| {
+        let done = Command::new(env!("CARGO_BIN_EXE_coldmend")).args(["hive", command]).arg(&hive).output().unwrap();
+        (done.status.code().unwrap(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    };
+    // Without logs it is a fault, and nothing can be done about it.
+    let (status, said) = run("check");
+    assert!(status == 1 && said.contains("from a backup"), "{status}: {said}");
+    let (status, said) = run("info");
+    assert!(status == 4 && said.contains("no registry hive"), "{status}: {said}");
+    for (ending, log) in [("LOG1", &log1.0), ("LOG2", &log2.0)] {
+        fs::write(folder.path().join(format!("SYSTEM.{ending}")), log).unwrap();
+    }
+    let (status, said) = run("check");
+    assert!(status == 0 && said.contains("in memory only"), "{status}: {said}");
+    let (status, said) = run("info");
+    assert!(status == 4 && said.contains("coldmend hive recover"), "{status}: {said}");
+    assert_eq!(run("recover").0, 0);
+    let (status, said) = run("info");
+    assert!(status == 0, "{status}: {said}");
+    assert_eq!(run("check").0, 0);
 }

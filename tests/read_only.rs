@@ -13,6 +13,8 @@ use common::{broken, broken_ten, coldmend, run, scratch, tree, volume};
 fn looks(root: &Path, elsewhere: &Path) -> Vec<Vec<PathBuf>> {
     let plan = elsewhere.join(format!("plan-{}.json", std::fs::read_dir(elsewhere).unwrap().count()));
     let ways: Vec<Vec<&str>> = vec![
+        vec!["scan"],
+        vec!["scan", "--format", "json"],
         vec!["diagnose"],
         vec!["diagnose", "--format", "json"],
         vec!["diagnose", "-v"],

@@ -97,6 +97,7 @@ fn a_healthy_volume() {
         let volume = broken(version, &[]);
         let diagnosis = checked(0, "diagnosis", "diagnose", volume.path());
         assert!(diagnosis["checks_made"].as_u64().unwrap() > 20);
+        checked(0, "updates", "updates --all", volume.path());
         let repair = checked(0, "repair", "repair --yes", volume.path());
         assert_eq!((&repair["state"], &repair["id"]), (&json!("nothing-to-do"), &Value::Null));
     }
@@ -160,6 +161,19 @@ fn an_interrupted_repair() {
     assert!(state_fits(root, "0001-repair").contains("rolled-back"));
     checked(0, "history", "history", root);
     checked(1, "diagnosis", "diagnose", root);
+}
+
+#[test]
+fn scans() {
+    let good = broken_ten();
+    checked(0, "scan", "scan", good.path());
+    checked(0, "scan", "scan", broken(Version::Ten22H2, &[Damage::Hibernated]).path());
+    checked(0, "scan", "scan", broken(Version::Seven, &[Damage::SetupInProgress]).path());
+    checked(4, "scan", "scan", scratch().path());
+    checked(4, "scan", "scan", &good.path().join("nowhere"));
+    fs::write(common::find(good.path(), "Windows/System32/config/SYSTEM"), b"").unwrap();
+    checked(0, "scan", "scan", good.path());
+    fits("scan", &run(&["--format", "json", "scan"]).json());
 }
 
 #[test]

@@ -27,6 +27,11 @@ impl<'h> Name<'h> {
         narrow.iter().map(|&b| u16::from(b)).chain(wide)
     }
 
+    /// Whether it has one byte per character (Latin-1).
+    pub(crate) fn is_narrow(self) -> bool {
+        self.compressed
+    }
+
     /// Length in UTF-16 units.
     pub(crate) fn len(self) -> usize {
         if self.compressed {

@@ -4,8 +4,11 @@
 //! is listed with the reason, since "nothing found" would send people looking in the wrong place.
 
 use std::io;
+#[cfg(windows)]
+use std::path::Path;
 use std::path::PathBuf;
 
+pub mod bitlocker;
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(windows), path = "linux.rs")]
 mod sys;
@@ -52,4 +55,10 @@ pub enum AttachedState {
 /// The system does not list its volumes.
 pub fn volumes() -> io::Result<Vec<AttachedVolume>> {
     sys::volumes()
+}
+
+/// The attached volume on which `path` lies, where the system can tell; on Windows only.
+#[cfg(windows)]
+pub fn volume_of(path: &Path) -> Option<AttachedVolume> {
+    sys::volume_of(path)
 }

@@ -31,6 +31,8 @@ pub struct Context<'a> {
     services: Vec<Service>,
     /// COMPONENTS, for the checks of servicing.
     pub(super) components: super::servicing::Components,
+    /// What the checks of policies share.
+    pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
 }
@@ -75,6 +77,7 @@ impl<'a> Context<'a> {
             pending: false,
             services: Vec::new(),
             components: super::servicing::Components::default(),
+            policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
         };
         context.pending = context.servicing_pending()?;

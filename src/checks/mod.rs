@@ -13,6 +13,7 @@ mod expected;
 mod hibernation;
 mod hive_state;
 mod os_upgrade;
+mod policy;
 mod service_account;
 mod service_dependencies;
 mod service_descriptor;
@@ -50,7 +51,7 @@ pub struct Check {
     run: fn(&Context<'_>, &mut Findings) -> Result<()>,
 }
 
-/// Every check, in the order in which findings are shown.
+/// The checks of the installation itself, in the order in which findings are shown; those of policies come after them.
 pub const CHECKS: &[Check] = &[
     Check { id: "hive-state", run: hive_state::run },
     Check { id: "setup-in-progress", run: setup_in_progress::run },
@@ -88,16 +89,41 @@ pub const CHECKS: &[Check] = &[
     Check { id: "free-space", run: servicing::free_space },
 ];
 
+/// Every check there is.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    CHECKS.iter().chain(&policy::CHECKS)
+}
+
 /// Runs every check.
 ///
 /// A check that fails is a [`crate::findings::CouldNotCheck`], and so is what `context` could not gather.
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
-    for check in CHECKS {
+    for check in all() {
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }
     }
     findings.sort();
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::knowledge::{ExplanationKind, Knowledge};
+
+    #[test]
+    fn every_check_is_explained_once() {
+        let mut ids: Vec<&str> = super::all().map(|check| check.id).collect();
+        let mut explained: Vec<&str> = Knowledge::builtin()
+            .explanations()
+            .iter()
+            .filter(|e| e.kind == ExplanationKind::Check)
+            .map(|e| e.id.as_str())
+            .collect();
+        ids.sort_unstable();
+        explained.sort_unstable();
+        assert_eq!(ids, explained);
+    }
 }

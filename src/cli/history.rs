@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::safety::rights::Access;
 use crate::ui::{render_history, Ui};
 use crate::volume::Volume;
 
@@ -19,9 +20,10 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
-    let state = context::state_dir(&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
+    let target = context::target(&arguments.target, Access::Look)?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
+    let elsewhere = elsewhere.as_ref().map(|v| v as &dyn Volume);
+    let state = context::state_dir(&target.volume, elsewhere, &arguments.state, &target)?;
     let records = state.records()?;
     ui.out(&render_history(ui.style, &records, &state.shown));
     let repairs: Vec<_> = records

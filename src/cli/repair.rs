@@ -13,10 +13,11 @@ use crate::remedies::{self, Options};
 use crate::safety;
 use crate::target::Target;
 use crate::transaction::{self, check_binding, parse_plan, Record, StateDir};
-use crate::ui::{render_plan, Ui};
+use crate::ui::Ui;
 use crate::volume::{HostVolume, Overlay, Volume};
 
 use super::report::Reporter;
+use super::talk::{not_agreed, Outcome, Plain, Proposal, Talk};
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `repair`.
@@ -79,16 +80,21 @@ impl Arguments {
 
     /// The arguments `repair --yes DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
+        Arguments { yes: true, ..Self::asking(TargetArguments::of(dir), false) }
+    }
+
+    /// The arguments `repair TARGET`, with `--reset` or without.
+    pub(super) fn asking(target: TargetArguments, reset: bool) -> Self {
         Arguments {
-            target: TargetArguments::of(dir),
+            target,
             state: StateArguments::default(),
             dry_run: false,
             force_dirty_hive: false,
-            yes: true,
+            yes: false,
             only: Vec::new(),
             skip: Vec::new(),
             with: Vec::new(),
-            reset: false,
+            reset,
             save_plan: None,
             plan: None,
             keep_history: false,
@@ -98,6 +104,11 @@ impl Arguments {
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
+    run_with(ui, arguments, &Plain::new(ui, &arguments.target, &arguments.state))
+}
+
+/// The same, with somebody else talking.
+pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Status {
     let options = Options::parse(
         &arguments.only,
         &arguments.skip,
@@ -106,9 +117,9 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         arguments.keep_history,
         &arguments.sddl,
     )?;
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
     let rehearse = arguments.dry_run || arguments.save_plan.is_some();
+    let target = context::target(&arguments.target, context::access(rehearse))?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     // A dry run is the same run over storages that do not write.
     let overlays =
         rehearse.then(|| (Overlay::new(&target.volume), elsewhere.as_ref().map(|v: &HostVolume| Overlay::new(v))));
@@ -116,8 +127,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         Some((target, state)) => (target, state.as_ref().map(|s| s as &dyn Volume)),
         None => (&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume)),
     };
-    let state = context::state_dir(volume, state_volume, &arguments.state);
-    let job = Job { ui, arguments, target: &target, volume, state, rehearse };
+    let state = context::state_dir(volume, state_volume, &arguments.state, &target)?;
+    let job = Job { ui, talk, arguments, target: &target, volume, state, rehearse };
 
     let records = job.state.records()?;
     if let Some(record) = context::unfinished(&records) {
@@ -158,6 +169,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 /// One run of `repair`.
 struct Job<'a> {
     ui: &'a Ui,
+    talk: &'a dyn Talk,
     arguments: &'a Arguments,
     target: &'a Target,
     volume: &'a dyn Volume,
@@ -167,8 +179,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn go(&self, installation: &Installation, plan: &Plan, left: &[String]) -> Status {
-        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
-        self.say_left(left);
+        self.talk.propose(&Proposal { left, ..Proposal::of(plan) });
         if let Some(file) = &self.arguments.save_plan {
             save_plan(file, plan)?;
             self.ui.out(&format!(
@@ -180,9 +191,7 @@ impl Job<'_> {
             self.report(installation, plan, None, "planned")?;
             return Ok(0);
         }
-        if !self.rehearse && !self.arguments.yes && !self.ui.confirm("Make these changes?", "repair")? {
-            return Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"));
-        }
+        self.agree("Make these changes?")?;
         self.ui.progress("writing");
         let applied = transaction::apply(self.volume, &self.state, plan)?;
         if self.rehearse {
@@ -191,26 +200,14 @@ impl Job<'_> {
             self.report(installation, plan, None, "planned")?;
             return Ok(0);
         }
-        self.ui.out(&format!(
-            "{} Every change was read back. It is kept as {}; `coldmend undo{} {}` takes it back.\n\
-             Next: start Windows and search for updates. The first search takes longer than usual.\n",
-            self.ui.style.good("Done."),
-            applied.id,
-            self.arguments.state.again(),
-            self.target.given.display()
-        ));
+        self.talk.tell(Outcome::Repaired { id: applied.id.clone() });
         self.report(installation, plan, Some(&applied.id), "done")?;
         Ok(0)
     }
 
     fn nothing_to_do(&self, installation: &Installation, plan: &Plan, left: &[String]) -> Status {
-        self.say_left(left);
-        let hint = if left.is_empty() && !self.arguments.reset {
-            " If updating still fails, --reset resets the update components."
-        } else {
-            ""
-        };
-        self.ui.out(&format!("Nothing to do; nothing was written.{hint}\n"));
+        self.talk.propose(&Proposal { left, ..Proposal::of(plan) });
+        self.talk.tell(Outcome::NothingToDo { hint: left.is_empty() && !self.arguments.reset });
         self.report(installation, plan, None, "nothing-to-do")?;
         Ok(0)
     }
@@ -230,10 +227,8 @@ impl Job<'_> {
             safety::refuse_unsafe(&self.target.volume, &installation)?;
         }
         self.ui.status(&format!("{} was interrupted; it will be finished.", record.id));
-        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
-        if !self.rehearse && !self.arguments.yes && !self.ui.confirm("Finish these changes?", "repair")? {
-            return Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"));
-        }
+        self.talk.propose(&Proposal::of(plan));
+        self.agree("Finish these changes?")?;
         transaction::resume(self.volume, &self.state, record)?;
         if self.rehearse {
             self.ui
@@ -241,21 +236,16 @@ impl Job<'_> {
             self.report(&installation, plan, Some(&record.id), "unfinished")?;
             return Ok(0);
         }
-        self.ui.out(&format!(
-            "{} {} is complete, and every change was read back. `coldmend undo{} {}` takes it back.\n",
-            self.ui.style.good("Done."),
-            record.id,
-            self.arguments.state.again(),
-            self.target.given.display()
-        ));
+        self.talk.tell(Outcome::Finished { id: record.id.clone() });
         self.report(&installation, plan, Some(&record.id), "done")?;
         Ok(0)
     }
 
-    fn say_left(&self, left: &[String]) {
-        for line in left {
-            self.ui.out(&format!("Not mended: {line}\n"));
+    fn agree(&self, question: &str) -> Result<()> {
+        if self.rehearse || self.arguments.yes || self.talk.agree(question, "repair")? {
+            return Ok(());
         }
+        Err(not_agreed())
     }
 
     fn report(&self, installation: &Installation, plan: &Plan, id: Option<&str>, state: &'static str) -> Result<()> {

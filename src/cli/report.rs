@@ -15,11 +15,18 @@ use crate::ui::Ui;
 pub(super) struct TargetReport {
     path: String,
     kind: &'static str,
+    /// Of a disk image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition: Option<u32>,
 }
 
 impl TargetReport {
     pub(super) fn of(target: &Target) -> Self {
-        TargetReport { path: target.given.display().to_string(), kind: "directory" }
+        TargetReport {
+            path: target.given.display().to_string(),
+            kind: target.kind(),
+            partition: target.image.as_ref().and_then(|image| image.partition),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::knowledge::StartType;
 use crate::plan::{Action, Change, HiveName, Purpose, RegValue};
 use crate::remedies::{descriptor_changes, finish};
 use crate::safety;
+use crate::safety::rights::Access;
 use crate::security::{known_wrong_on, Descriptor};
 use crate::transaction;
 use crate::ui::{render_plan, Ui};
@@ -123,7 +124,7 @@ fn start_word(context: &Context<'_>, key: &str) -> Result<(Option<u32>, bool, St
 }
 
 fn list(ui: &Ui, arguments: &List) -> Status {
-    let target = context::target(&arguments.target)?;
+    let target = context::target(&arguments.target, Access::Look)?;
     let state = crate::transaction::StateDir::on_target(&target.volume);
     let installation = context::installation(&target.volume, &target, &state, None)?;
     let context = Context::new(&target.volume, &installation)?;
@@ -160,7 +161,7 @@ fn list(ui: &Ui, arguments: &List) -> Status {
 }
 
 fn show(ui: &Ui, arguments: &Show) -> Status {
-    let target = context::target(&arguments.target)?;
+    let target = context::target(&arguments.target, Access::Look)?;
     let state = crate::transaction::StateDir::on_target(&target.volume);
     let installation = context::installation(&target.volume, &target, &state, None)?;
     let context = Context::new(&target.volume, &installation)?;
@@ -226,15 +227,15 @@ fn set(ui: &Ui, arguments: &Set) -> Status {
         .as_ref()
         .map(|text| Descriptor::from_sddl(text).map_err(|e| Failure::usage(format!("--sddl: {e}"))))
         .transpose()?;
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
+    let target = context::target(&arguments.target, context::access(arguments.dry_run))?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     let overlays =
         arguments.dry_run.then(|| (Overlay::new(&target.volume), elsewhere.as_ref().map(|v| Overlay::new(v))));
     let (volume, state_volume): (&dyn Volume, Option<&dyn Volume>) = match &overlays {
         Some((target, state)) => (target, state.as_ref().map(|s| s as &dyn Volume)),
         None => (&target.volume, elsewhere.as_ref().map(|v| v as &dyn Volume)),
     };
-    let state = context::state_dir(volume, state_volume, &arguments.state);
+    let state = context::state_dir(volume, state_volume, &arguments.state, &target)?;
     let records = state.records()?;
     if let Some(record) = context::unfinished(&records) {
         return Err(Failure::refused(format!("{} was interrupted", record.id))

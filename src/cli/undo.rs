@@ -2,16 +2,18 @@
 
 use clap::Args;
 
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Result};
 use crate::evidence::Installation;
 use crate::plan::{HiveName, Plan};
 use crate::safety;
+use crate::safety::rights::Access;
 use crate::target::Target;
 use crate::transaction::{self, Conflict, Position, Record, RecordState, StateDir, UndoPlan};
-use crate::ui::{render_plan, Ui};
+use crate::ui::Ui;
 use crate::volume::{Overlay, Volume};
 
 use super::report::Reporter;
+use super::talk::{not_agreed, Outcome, Plain, Proposal, Talk};
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `undo`.
@@ -32,11 +34,23 @@ pub(super) struct Arguments {
     force: bool,
 }
 
+impl Arguments {
+    /// The arguments `undo TARGET`.
+    pub(super) fn asking(target: TargetArguments) -> Self {
+        Arguments { target, id: None, state: StateArguments::default(), yes: false, force: false }
+    }
+}
+
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
-    let target = context::target(&arguments.target)?;
-    let elsewhere = context::state_volume(&arguments.state)?;
+    run_with(ui, arguments, &Plain::new(ui, &arguments.target, &arguments.state))
+}
+
+/// The same, with somebody else talking.
+pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Status {
+    let target = context::target(&arguments.target, Access::Write)?;
+    let elsewhere = context::state_volume(&arguments.state, &target)?;
     let volume: &dyn Volume = &target.volume;
-    let state = context::state_dir(volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state);
+    let state = context::state_dir(volume, elsewhere.as_ref().map(|v| v as &dyn Volume), &arguments.state, &target)?;
     let records = state.records()?;
     let chosen = choose(&records, arguments.id.as_deref(), arguments.force, &state)?;
 
@@ -46,7 +60,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         transaction::check_place(volume, plan, &installation, arguments.force)?;
     }
     safety::refuse_unsafe(&target.volume, &installation)?;
-    let job = Job { ui, arguments, target: &target, volume, state: &state };
+    let job = Job { ui, talk, arguments, target: &target, volume, state: &state };
 
     let interrupted_undo = unfinished.filter(|r| r.undoes().is_some()).and_then(|r| Some((r, r.plan.as_ref()?)));
     if let Some((record, plan)) = interrupted_undo {
@@ -80,6 +94,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 /// One run of `undo`.
 struct Job<'a> {
     ui: &'a Ui,
+    talk: &'a dyn Talk,
     arguments: &'a Arguments,
     target: &'a Target,
     volume: &'a dyn Volume,
@@ -100,10 +115,10 @@ impl Job<'_> {
     /// Finishes an undo that was interrupted itself, as it was planned.
     fn finish(&self, installation: &Installation, record: &Record, plan: &Plan) -> Status {
         self.ui.status(&format!("{} was interrupted; it will be finished.", record.id));
-        self.ui.out(&format!("{}\n", render_plan(self.ui.style, plan)));
+        self.talk.propose(&Proposal::of(plan));
         self.agree("Finish taking it back?")?;
         transaction::resume(self.volume, self.state, record)?;
-        self.ui.out(&format!("{} {} is complete.\n", self.ui.style.good("Done."), record.id));
+        self.talk.tell(Outcome::UndoFinished { id: record.id.clone() });
         self.report(installation, plan, &[], Some(&record.id), "undone")
     }
 
@@ -115,8 +130,7 @@ impl Job<'_> {
             let elsewhere = Overlay::new(self.state.volume);
             let state = self.state.over(if self.state.on_target { &rehearsal } else { &elsewhere });
             let (_, undo) = self.take_cut_back(&rehearsal, &state, cut, original)?;
-            show_conflicts(self.ui, &undo.conflicts);
-            self.ui.out(&format!("{}\n", render_plan(self.ui.style, &undo.plan)));
+            self.propose(&undo);
         }
         self.agree("Take it back?")?;
         let _writing = transaction::writing();
@@ -154,7 +168,7 @@ impl Job<'_> {
 
     fn undo(&self, installation: &Installation, chosen: &Record) -> Status {
         let undo = transaction::undo_plan(self.volume, installation, chosen, self.arguments.force)?;
-        show_conflicts(self.ui, &undo.conflicts);
+        self.propose(&undo);
         if undo.plan.actions.is_empty() {
             if !undo.conflicts.is_empty() {
                 return Err(Failure::refused(format!(
@@ -163,26 +177,21 @@ impl Job<'_> {
                 ))
                 .hint("--force overwrites values that were changed since."));
             }
-            self.ui.out("Nothing to take back; nothing was written.\n");
+            self.talk.tell(Outcome::NothingToTakeBack);
             return self.report(installation, &undo.plan, &undo.conflicts, None, "nothing-to-do");
         }
-        self.ui.out(&format!("{}\n", render_plan(self.ui.style, &undo.plan)));
         self.agree("Take it back?")?;
         let applied = transaction::apply(self.volume, self.state, &undo.plan)?;
         self.say_done(chosen, &undo);
         self.report(installation, &undo.plan, &undo.conflicts, Some(&applied.id), "undone")
     }
 
+    fn propose(&self, undo: &UndoPlan) {
+        self.talk.propose(&Proposal { conflicts: &undo.conflicts, ..Proposal::of(&undo.plan) });
+    }
+
     fn say_done(&self, record: &Record, undo: &UndoPlan) {
-        let but = match undo.conflicts.len() {
-            0 => String::new(),
-            n => format!(", except {n} that somebody has changed since (undo --force {} overwrites them)", record.id),
-        };
-        self.ui.out(&format!(
-            "{} {} has been taken back{but}; every change was read back.\n",
-            self.ui.style.good("Done."),
-            record.id
-        ));
+        self.talk.tell(Outcome::TakenBack { id: record.id.clone(), conflicts: undo.conflicts.len() });
     }
 
     fn report(
@@ -199,25 +208,15 @@ impl Job<'_> {
     }
 
     fn agree(&self, question: &str) -> Result<()> {
-        if self.arguments.yes || self.ui.confirm(question, "undo")? {
+        if self.arguments.yes || self.talk.agree(question, "undo")? {
             return Ok(());
         }
-        Err(Failure::new(Kind::Interrupted, "not agreed; nothing was written"))
-    }
-}
-
-fn show_conflicts(ui: &Ui, conflicts: &[Conflict]) {
-    for conflict in conflicts {
-        ui.out(&format!(
-            "Conflict: {} was changed since the repair (found {}, the repair left {}); left alone.\n",
-            conflict.place, conflict.found, conflict.expected
-        ));
+        Err(not_agreed())
     }
 }
 
 /// The record to take back: the one with this id, or the last repair that still stands.
 fn choose<'a>(records: &'a [Record], id: Option<&str>, force: bool, state: &StateDir<'_>) -> Result<&'a Record> {
-    let standing = |r: &&Record| matches!(r.state, RecordState::Done | RecordState::Unfinished);
     match id {
         Some(id) => {
             let record = records
@@ -227,17 +226,23 @@ fn choose<'a>(records: &'a [Record], id: Option<&str>, force: bool, state: &Stat
                 .map_err(|f| f.hint("`coldmend history` lists them."))?;
             // With force, what an earlier undo has left alone is taken back as well.
             let again = force && record.state == RecordState::Undone;
-            if !(standing(&record) || again) {
+            if !(stands(record) || again) {
                 return Err(Failure::refused(format!("{id} is {} already; nothing was written", record.state)));
             }
             Ok(record)
         }
-        None => records
-            .iter()
-            .rev()
-            .filter(standing)
-            .find(|r| r.undoes().is_none() || r.state == RecordState::Unfinished)
+        None => last_standing(records)
             .ok_or_else(|| Failure::usage(format!("there is no repair to take back in {}", state.shown)))
             .map_err(|f| f.hint("If the backups were kept elsewhere, name the folder with --state-dir.")),
     }
+}
+
+fn stands(record: &Record) -> bool {
+    matches!(record.state, RecordState::Done | RecordState::Unfinished)
+}
+
+/// The last repair that was not taken back.
+pub(super) fn last_standing(records: &[Record]) -> Option<&Record> {
+    let is_undo_of_its_own = |r: &&Record| r.undoes().is_some() && r.state != RecordState::Unfinished;
+    records.iter().rev().filter(|r| stands(r)).find(|r| !is_undo_of_its_own(r))
 }

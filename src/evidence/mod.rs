@@ -6,6 +6,7 @@ mod ese;
 mod hive;
 mod installation;
 mod pending_xml;
+pub mod preg;
 mod program;
 mod registry;
 mod side_hive;

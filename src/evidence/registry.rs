@@ -71,6 +71,22 @@ impl<'a> Registry<'a> {
         values?.map(|value| Ok(value?.name()?.to_string_lossy())).collect()
     }
 
+    /// The key's values with their names, in the order of the hive; empty when the key is not there.
+    ///
+    /// # Errors
+    /// Damaged structures on the way, and types that nt-hive does not know.
+    pub fn values(&self, key: &str) -> Result<Vec<(String, RegValue)>, RegistryError> {
+        let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
+        let Some(values) = node.values() else { return Ok(Vec::new()) };
+        values?
+            .map(|value| {
+                let value = value?;
+                let data = RegValue { data_type: value.data_type()? as u32, data: value.data()?.into_vec()? };
+                Ok((value.name()?.to_string_lossy(), data))
+            })
+            .collect()
+    }
+
     /// The number of a `REG_DWORD` value, `None` when it is absent or of another type.
     ///
     /// # Errors

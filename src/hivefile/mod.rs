@@ -17,7 +17,8 @@ use coldmend_hives::{BaseBlock, CheckReport, Hive, HiveError, LogFiles};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{describe_recovery, recover_image, refuse_faults, Opened, LOG_SUFFIXES};
-use crate::volume::{HostVolume, Kind, VolPath, Volume};
+use crate::safety::loaded::refuse_loaded;
+use crate::volume::{hostpath, HostVolume, Kind, VolPath, Volume};
 
 use before::Before;
 use pair::at_once;
@@ -79,12 +80,11 @@ impl HiveOnDisk {
     /// Finds a hive file and the logs beside it.
     ///
     /// # Errors
-    /// Not there, no regular file; a log that is none.
+    /// Not there, no regular file; loaded by the running system; a log that is none.
     pub fn find(file: &Path) -> Result<Self> {
         let shown = crate::volume::escape::escape_text(file.as_os_str());
         let doing = || format!("opening the hive {shown}");
-        let full = file
-            .canonicalize()
+        let full = hostpath::real(file)
             .map_err(|e| Failure::from_error(FailureKind::Unreadable, e).hint("Name a hive file."))
             .doing(doing)?;
         let not_a_file = |what: &str| {
@@ -95,6 +95,7 @@ impl HiveOnDisk {
         let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
             return Err(not_a_file("a folder"));
         };
+        refuse_loaded(&full)?;
         let volume = HostVolume::open(folder).doing(doing)?;
         let path = VolPath::root().child(name)?;
         let found = volume.find(&path).doing(doing)?;

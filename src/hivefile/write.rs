@@ -11,8 +11,10 @@ use coldmend_hives::{
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{describe_recovery, now, recover_image, Opened};
 use crate::regfile::Edit;
+use crate::safety::loaded::refuse_own_hive;
+use crate::safety::rights::{Rights, HOW};
 use crate::transaction::writing;
-use crate::volume::Volume;
+use crate::volume::{ErrorKind, Volume, VolumeError};
 
 use super::before::Before;
 use super::readback::check_edits;
@@ -27,14 +29,25 @@ fn from_here_on_written() {
     std::mem::forget(writing());
 }
 
+/// A hive that may not be written without an administrator's rights, and they are missing: said so.
+fn explain_denied(rights: Rights, failure: Failure, shown: &str) -> Failure {
+    let denied = failure.error.downcast_ref::<VolumeError>().is_some_and(|e| e.kind() == ErrorKind::Denied);
+    if !denied || rights.are_full() {
+        return failure;
+    }
+    Failure { hint: Some(HOW.into()), ..failure }
+        .context(format!("coldmend needs an administrator's rights to write {shown}; nothing was touched"))
+}
+
 /// Makes edits in memory; answers the key of each as it was resolved.
 pub type Make<'m> = &'m mut dyn FnMut(&mut Hive, FileTime) -> Result<Vec<Arc<str>>>;
 
 impl HiveOnDisk {
     /// Opens the hive and its logs for writing, and locks them.
     fn lock(&self) -> Result<HostStorages> {
+        refuse_own_hive(&self.volume.host_path().join(self.path.file_name().unwrap_or_default()))?;
         HostStorages::open_on_host(&self.volume, &self.path, &self.log_paths).map_err(|failure| {
-            failure.hint(
+            explain_denied(Rights::current(), failure, &self.shown).hint(
                 "A hive that a running Windows has loaded, or that another program has open, is never written. Close it, and try again.",
             )
         })
@@ -288,5 +301,30 @@ impl HiveOnDisk {
                 .context(format!("reading {} back", self.shown))
                 .hint("Look at the disk, and at the hive with `coldmend hive check`.")),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::volume::{Doing, VolPath};
+
+    #[test]
+    fn missing_rights_are_named_where_the_system_denies() {
+        let error = |kind: std::io::ErrorKind| {
+            let path = VolPath::literal("SYSTEM");
+            Failure::from(VolumeError::from_io(Doing::OpeningForWriting, &path, kind.into())).context("opening")
+        };
+        let none = Rights { backup: false, restore: false };
+        let full = Rights { backup: true, restore: true };
+        let denied = explain_denied(none, error(std::io::ErrorKind::PermissionDenied), "SYSTEM");
+        assert_eq!(denied.kind.exit_status(), 3);
+        assert!(denied.message().starts_with("coldmend needs an administrator's rights"), "{denied}");
+        assert_eq!(denied.hint.as_deref(), Some(HOW));
+        let held = explain_denied(full, error(std::io::ErrorKind::PermissionDenied), "SYSTEM");
+        assert_eq!(held.message(), "opening");
+        let other = explain_denied(none, error(std::io::ErrorKind::StorageFull), "SYSTEM");
+        assert_eq!(other.message(), "opening");
     }
 }

@@ -19,6 +19,7 @@ mod definition;
 mod explanation;
 mod files;
 mod image_path;
+pub mod policies;
 mod service;
 pub mod waas;
 mod wrong;
@@ -119,6 +120,7 @@ pub struct Knowledge {
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
     files: FileFacts,
+    policies: policies::PolicyTables,
 }
 
 /// One file of service rows.
@@ -176,6 +178,7 @@ impl Knowledge {
             explanations: explanation::load()?,
             wrong: wrong::load()?,
             files: FileFacts::load()?,
+            policies: policies::load()?,
         })
     }
 
@@ -260,5 +263,11 @@ impl Knowledge {
     #[must_use]
     pub fn files(&self) -> &FileFacts {
         &self.files
+    }
+
+    /// What steers and what can block Windows Update from outside of its services.
+    #[must_use]
+    pub fn policies(&self) -> &policies::PolicyTables {
+        &self.policies
     }
 }

@@ -12,6 +12,7 @@ mod files;
 mod hives;
 mod interrupt;
 mod journal;
+mod load;
 mod resume;
 mod state;
 mod undo;
@@ -23,6 +24,7 @@ pub use interrupt::{
     check as check_interrupted, install as install_interrupt_handler, writing, OutputFormat as InterruptFormat,
 };
 pub use journal::{Line, StepState};
+pub use load::{load_installation, unfinished};
 pub use resume::{close, no_plan, position_of, resume, take_back, Position};
 pub use state::{parse_plan, Record, RecordState, StateDir};
 pub use undo::{free_name, undo_plan, Conflict, UndoPlan};

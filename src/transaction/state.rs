@@ -1,4 +1,5 @@
-//! Where a transaction keeps its plan, journal and backups: `\coldmend\<id>\` on the volume, or under `--state-dir`.
+//! Where a transaction keeps its plan, journal and backups: `\coldmend\<id>\` on the volume, `<image>.coldmend` beside a disk
+//! image, or under `--state-dir`.
 //!
 //! The folder holds hives (secrets) and plans (instructions to an administrator's tool), so it is created for
 //! administrators only, and one that others could have written is not used (design, safety rule 9).
@@ -16,7 +17,7 @@ use super::journal::{self, Line};
 pub const FOLDER: &str = "coldmend";
 
 /// Types of file systems that have no owners and permissions.
-const WITHOUT_PERMISSIONS: &[&str] = &["vfat", "msdos", "exfat"];
+const WITHOUT_PERMISSIONS: &[&str] = &["vfat", "msdos", "exfat", "fat", "fat12", "fat16", "fat32"];
 
 const PLAN_LIMIT: u64 = 64 << 20;
 
@@ -95,6 +96,11 @@ impl<'a> StateDir<'a> {
     /// A folder of the host, opened as a volume of its own.
     pub fn elsewhere(volume: &'a dyn Volume, shown: String) -> Self {
         StateDir { volume, base: VolPath::root(), shown, on_target: false }
+    }
+
+    /// A folder of the host that need not be there yet: `base` in `volume`.
+    pub fn beside(volume: &'a dyn Volume, base: VolPath, shown: String) -> Self {
+        StateDir { volume, base, shown, on_target: false }
     }
 
     /// The same place, seen through another volume: an overlay of this one.
@@ -191,7 +197,10 @@ impl<'a> StateDir<'a> {
     /// Whether only administrators (or this user) could have written a folder. A file system without permissions can't keep
     /// anybody out, and where nothing is known of the mount nothing can be said: both are taken as they are.
     fn for_administrators(&self, folder: &VolPath) -> Result<bool> {
-        let can_protect = self.volume.mount_info().is_some_and(|m| !WITHOUT_PERMISSIONS.contains(&m.fs_type.as_str()));
+        let can_protect = self
+            .volume
+            .mount_info()
+            .is_some_and(|m| !WITHOUT_PERMISSIONS.contains(&m.fs_type.to_ascii_lowercase().as_str()));
         Ok(!can_protect || self.volume.protection(folder)? != Protected::Plain)
     }
 

@@ -2,9 +2,15 @@
 //!
 //! Results go to stdout, everything else (status, warnings, questions, progress) to stderr. Text that comes from a
 //! volume is escaped before it reaches a terminal, by whoever puts it into a sentence (`VolPath::display_escaped`) and
-//! once more here.
+//! once more here. What the terminal can show decides about characters ([`charset`]), width ([`wrap`]) and colours
+//! ([`console`]); pipes and files get lines as long as they come.
 
+mod charset;
+mod console;
+mod scan;
 mod text;
+mod updates;
+mod wrap;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -13,7 +19,14 @@ use serde::Serialize;
 
 use crate::error::{Failure, Kind, Result};
 
-pub use text::{render_diagnosis, render_history, render_plan, Style};
+use console::Stream;
+use wrap::Hang;
+
+pub use console::{help_width, print_parser_message};
+pub use scan::{installation_line, render_scan, volume_line, why_none};
+pub use text::{describe, plural, render_diagnosis, render_history, render_plan, short_headline, Style};
+pub use updates::render_updates;
+pub use wrap::whole;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -46,21 +59,17 @@ pub struct Ui {
     quiet: bool,
     muted: bool,
     started: Instant,
-    progress_shown: std::cell::Cell<bool>,
+    stdout: Stream,
+    stderr: Stream,
+    /// Columns that the progress line takes; it is blanked with spaces, which every console understands.
+    progress_shown: std::cell::Cell<usize>,
 }
 
 impl Ui {
     /// The terminal as the global flags want it.
     pub fn new(format: Format, color: Color, verbose: bool, quiet: bool) -> Self {
-        let colored = match color {
-            Color::Always => true,
-            Color::Never => false,
-            Color::Auto => {
-                io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-                    && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
-            }
-        };
+        let (stdout, stderr) = (Stream::stdout(), Stream::stderr());
+        let colored = stdout.colored(color);
         Ui {
             format,
             style: Style { colored },
@@ -68,7 +77,9 @@ impl Ui {
             quiet,
             muted: false,
             started: Instant::now(),
-            progress_shown: std::cell::Cell::new(false),
+            stdout,
+            stderr,
+            progress_shown: std::cell::Cell::new(0),
         }
     }
 
@@ -81,17 +92,33 @@ impl Ui {
             quiet: self.quiet,
             muted: self.format == Format::Json,
             started: self.started,
-            progress_shown: std::cell::Cell::new(false),
+            stdout: self.stdout,
+            stderr: self.stderr,
+            progress_shown: std::cell::Cell::new(0),
         }
     }
 
     /// Writes a result for people to stdout; nothing in JSON mode.
     pub fn out(&self, text: &str) {
+        self.print(text, Hang::Indented);
+    }
+
+    /// The same for running text: lines that are broken go on where they began.
+    pub fn prose(&self, text: &str) {
+        self.print(text, Hang::Flush);
+    }
+
+    fn print(&self, text: &str, hang: Hang) {
+        self.write(&self.stdout.prepared(text, hang));
+    }
+
+    /// Writes what is prepared.
+    fn write(&self, text: &str) {
         if self.format == Format::Text && !self.muted {
             self.clear_progress();
             let mut stdout = io::stdout().lock();
             // A closed pipe (`| head`) is the reader's wish, not an error.
-            let _ = stdout.write_all(sanitized(text).as_bytes());
+            let _ = stdout.write_all(text.as_bytes());
             let _ = stdout.flush();
         }
     }
@@ -100,7 +127,7 @@ impl Ui {
     /// Pieces must end between characters.
     pub fn pipe(&self) -> impl Write {
         self.clear_progress();
-        Pipe { is_terminal: io::stdout().is_terminal() }
+        Pipe { stdout: self.stdout }
     }
 
     /// Writes the JSON document; nothing in text mode.
@@ -124,23 +151,89 @@ impl Ui {
     pub fn status(&self, text: &str) {
         if !self.quiet {
             self.clear_progress();
-            let _ = writeln!(io::stderr(), "{}", sanitized(text));
+            let _ = writeln!(io::stderr(), "{}", self.stderr.prepared(text, Hang::Indented));
         }
+    }
+
+    /// Writes a text as it is to stderr, in the characters that are shown there.
+    pub fn error_text(&self, text: &str) {
+        let _ = io::stderr().write_all(self.stderr.characters(text).as_bytes());
     }
 
     /// Shows what is being done, once the work has taken longer than half a second.
     pub fn progress(&self, text: &str) {
-        if !self.quiet && io::stderr().is_terminal() && self.started.elapsed() > Duration::from_millis(500) {
-            let _ = write!(io::stderr(), "\r\x1b[K{}…", sanitized(text));
+        let Some(width) = self.stderr.width() else { return };
+        if !self.quiet && self.started.elapsed() > Duration::from_millis(500) {
+            self.clear_progress();
+            // One line: what is longer could not be blanked again.
+            let line: String = self.stderr.characters(&format!("{}…", sanitized(text))).chars().take(width).collect();
+            let _ = write!(io::stderr(), "{line}");
             let _ = io::stderr().flush();
-            self.progress_shown.set(true);
+            self.progress_shown.set(line.chars().count());
         }
     }
 
     fn clear_progress(&self) {
-        if self.progress_shown.replace(false) {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+        let columns = self.progress_shown.replace(0);
+        if columns > 0 {
+            let _ = write!(io::stderr(), "\r{:columns$}\r", "");
         }
+    }
+
+    /// Whether there is somebody to ask.
+    pub fn can_ask() -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Whether there is somebody to ask, and somewhere to show what it is about.
+    pub fn can_guide() -> bool {
+        Self::can_ask() && io::stdout().is_terminal()
+    }
+
+    /// Writes a result for people in pieces that fit on the terminal, `spare` lines left free; before each further piece `go_on`
+    /// is asked, and if it says no, the rest is not shown. Returns whether all was shown.
+    ///
+    /// # Errors
+    /// Those of `go_on`.
+    pub fn paged(&self, text: &str, spare: usize, mut go_on: impl FnMut() -> Result<bool>) -> Result<bool> {
+        let page = self.stdout.height().map_or(usize::MAX, |height| height.saturating_sub(spare).max(5));
+        let width = self.stdout.width().unwrap_or(usize::MAX);
+        let prepared = self.stdout.prepared(text, Hang::Indented);
+        let mut used = 0usize;
+        for line in prepared.lines() {
+            let rows = line.chars().count().div_ceil(width).max(1);
+            if used > 0 && used.saturating_add(rows) > page {
+                if !go_on()? {
+                    return Ok(false);
+                }
+                used = 0;
+            }
+            self.write(&format!("{line}\n"));
+            used = used.saturating_add(rows);
+        }
+        Ok(true)
+    }
+
+    /// Asks, and returns the line that was typed, without spaces around it; `None` at the end of the input (Ctrl-D, Ctrl-Z).
+    ///
+    /// # Errors
+    /// The terminal can't be read.
+    pub fn ask(&self, question: &str) -> Result<Option<String>> {
+        self.clear_progress();
+        let _ = write!(io::stderr(), "{} ", self.stderr.prepared(question, Hang::Flush));
+        let _ = io::stderr().flush();
+        // What was typed need not be UTF-8; then it is not understood, and no error.
+        let mut answer = Vec::new();
+        let read = io::stdin()
+            .lock()
+            .read_until(b'\n', &mut answer)
+            .map_err(|e| Failure::from_error(Kind::Refused, e).context("reading the answer"))?;
+        if read == 0 {
+            // Whatever comes next begins on a line of its own.
+            let _ = writeln!(io::stderr());
+            return Ok(None);
+        }
+        Ok(Some(String::from_utf8_lossy(&answer).trim().to_string()))
     }
 
     /// Asks a question that only "yes" agrees to.
@@ -148,8 +241,7 @@ impl Ui {
     /// # Errors
     /// There is no terminal to ask on.
     pub fn confirm(&self, question: &str, command: &str) -> Result<bool> {
-        self.clear_progress();
-        if !io::stdin().is_terminal() {
+        if !Self::can_ask() {
             let hint = match command {
                 "undo" => "Add --yes to agree.",
                 _ => "Look at the plan with --dry-run, then add --yes to agree.",
@@ -159,25 +251,22 @@ impl Ui {
             ))
             .hint(hint));
         }
-        let _ = write!(io::stderr(), "{question} Type yes to go on: ");
-        let _ = io::stderr().flush();
-        let mut answer = String::new();
-        io::stdin()
-            .lock()
-            .read_line(&mut answer)
-            .map_err(|e| Failure::from_error(Kind::Refused, e).context("reading the answer"))?;
-        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+        let answer = self.ask(&format!("{question} Type yes to go on:"))?;
+        Ok(answer.is_some_and(|answer| answer.eq_ignore_ascii_case("yes")))
     }
 
     /// Reports a failure: sentence, causes and hint on stderr, the document on stdout in JSON mode.
     pub fn failure(&self, failure: &Failure) {
         self.clear_progress();
-        let _ = writeln!(io::stderr(), "coldmend: error: {}", sanitized(&failure.message()));
+        let line = |text: String| {
+            let _ = writeln!(io::stderr(), "{}", self.stderr.prepared(&text, Hang::Indented));
+        };
+        line(format!("coldmend: error: {}", failure.message()));
         for cause in failure.causes() {
-            let _ = writeln!(io::stderr(), "  caused by: {}", sanitized(&cause));
+            line(format!("  caused by: {cause}"));
         }
         if let Some(hint) = &failure.hint {
-            let _ = writeln!(io::stderr(), "  what to do: {}", sanitized(hint));
+            line(format!("  what to do: {hint}"));
         }
         let _ = self.json(&ErrorDocument::of(failure));
     }
@@ -185,15 +274,15 @@ impl Ui {
 
 /// Stdout, for [`Ui::pipe`].
 struct Pipe {
-    is_terminal: bool,
+    stdout: Stream,
 }
 
 impl Write for Pipe {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if !self.is_terminal {
+        if !self.stdout.is_terminal() {
             return io::stdout().write(text);
         }
-        let harmless = sanitized(&String::from_utf8_lossy(text).replace('\r', ""));
+        let harmless = self.stdout.characters(&sanitized(&String::from_utf8_lossy(text).replace('\r', "")));
         io::stdout().write_all(harmless.as_bytes()).map(|()| text.len())
     }
 

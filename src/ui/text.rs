@@ -8,6 +8,8 @@ use crate::plan::{Action, Change, Plan, Purpose};
 use crate::transaction::Record;
 use crate::volume::escape::escape_text;
 
+use super::wrap::whole;
+
 /// Colours; plain where they are off.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
@@ -45,14 +47,19 @@ impl Style {
 
 /// The line that names the installation.
 pub fn headline(version: &WindowsVersion) -> String {
+    format!("{}, control set {}", short_headline(version), version.control_set)
+}
+
+/// Product, build and folder of an installation.
+pub fn short_headline(version: &WindowsVersion) -> String {
     let revision = version.ubr.map(|u| format!(".{u}")).unwrap_or_default();
     let arch = version.arch.as_deref().unwrap_or("unknown architecture");
     format!(
-        "{} (build {}{revision}, {arch}) in {}, control set {}",
+        "{} (build {}{revision}, {}) in {}",
         escape_text(version.product.as_ref()),
         version.build,
-        version.path.display_escaped(),
-        version.control_set
+        escape_text(arch.as_ref()),
+        whole(&version.path.display_escaped())
     )
 }
 
@@ -86,14 +93,15 @@ pub fn render_diagnosis(style: Style, version: &WindowsVersion, findings: &Findi
     out
 }
 
-fn plural(count: usize, what: &str) -> String {
+/// `1 change`, `2 changes`.
+pub fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn render_finding(out: &mut String, style: Style, finding: &Finding) {
     let _ = writeln!(out, "{} {} — {}", style.severity(finding.severity), style.bold(&finding.subject), finding.title);
     for evidence in &finding.evidence {
-        let _ = writeln!(out, "    {}", evidence.place);
+        let _ = writeln!(out, "    {}", whole(&evidence.place));
         let _ = writeln!(out, "      found     {}", evidence.found);
         if let Some(expected) = &evidence.expected {
             let _ = writeln!(out, "      expected  {expected}");
@@ -131,7 +139,7 @@ pub fn render_plan(style: Style, plan: &Plan) -> String {
 
 /// One change in a line.
 pub fn describe(change: &Change) -> String {
-    let place = change.place();
+    let place = whole(&change.place());
     match change {
         Change::SetValue { before: None, after, .. } => format!("set    {place}: absent → {after}"),
         Change::SetValue { before: Some(before), after, .. } => format!("set    {place}: {before} → {after}"),
@@ -140,7 +148,7 @@ pub fn describe(change: &Change) -> String {
         Change::DeleteKey { .. } => format!("delete key {place} (empty)"),
         Change::CreateFolder { .. } => format!("create folder {place}"),
         Change::RemoveFolder { .. } => format!("remove folder {place} (empty)"),
-        Change::Rename { to, .. } => format!("rename {place} → {}", to.display_escaped()),
+        Change::Rename { to, .. } => format!("rename {place} → {}", whole(&to.display_escaped())),
     }
 }
 

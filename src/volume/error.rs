@@ -69,6 +69,33 @@ fn name_list(names: &[OsString]) -> String {
     names.join(", ")
 }
 
+/// The kind of a failure; on Windows with those numbers told apart that the standard library (of some version) does not.
+pub(crate) fn io_kind(e: &io::Error) -> io::ErrorKind {
+    if cfg!(windows) {
+        if let Some(kind) = e.raw_os_error().and_then(windows_kind) {
+            return kind;
+        }
+    }
+    e.kind()
+}
+
+/// What a number of `GetLastError` means, for those that matter here.
+fn windows_kind(code: i32) -> Option<io::ErrorKind> {
+    Some(match code {
+        // ERROR_WRITE_PROTECT
+        19 => io::ErrorKind::ReadOnlyFilesystem,
+        // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_BUSY, ERROR_DELETE_PENDING, ERROR_USER_MAPPED_FILE
+        32 | 33 | 170 | 303 | 1224 => io::ErrorKind::ResourceBusy,
+        // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+        39 | 112 => io::ErrorKind::StorageFull,
+        // ERROR_FILE_EXISTS, ERROR_ALREADY_EXISTS
+        80 | 183 => io::ErrorKind::AlreadyExists,
+        // ERROR_DIR_NOT_EMPTY
+        145 => io::ErrorKind::DirectoryNotEmpty,
+        _ => return None,
+    })
+}
+
 /// The system's own reason, kept comparable (an [`io::Error`] is not).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -83,7 +110,7 @@ pub struct Cause {
 
 impl From<io::Error> for Cause {
     fn from(e: io::Error) -> Self {
-        Cause { kind: e.kind(), code: e.raw_os_error(), text: e.to_string() }
+        Cause { kind: io_kind(&e), code: e.raw_os_error(), text: e.to_string() }
     }
 }
 
@@ -220,7 +247,7 @@ impl VolumeError {
     /// Sorts a failure that the system reported.
     pub(crate) fn from_io(doing: Doing, path: &VolPath, e: io::Error) -> Self {
         let path = path.clone();
-        match e.kind() {
+        match io_kind(&e) {
             io::ErrorKind::NotFound => VolumeError::NotFound { doing, missing: path.clone(), path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 VolumeError::Full { doing, path }
@@ -352,9 +379,18 @@ impl VolumeError {
             VolumeError::TooLarge { .. } | VolumeError::TooManyEntries { .. } => {
                 "this is not what Windows leaves there; look at it by hand"
             }
+            VolumeError::Locked { .. } if cfg!(windows) => {
+                "if it is a hive, it is most likely loaded (regedit's Load Hive, reg load): unload it there or with reg unload; else close the program that uses it; then try again"
+            }
             VolumeError::Locked { .. } => "close the program that uses it, and try again",
+            VolumeError::Denied { .. } if cfg!(windows) => {
+                "run coldmend as administrator; what is denied even so may be marked read-only, or held by another program"
+            }
             VolumeError::Denied { .. } => {
                 "run coldmend as administrator (root), and mount the volume so that you may write to it"
+            }
+            VolumeError::ReadOnly { .. } if cfg!(windows) => {
+                "take the write protection away: a switch on the medium, or with diskpart: attributes volume clear readonly"
             }
             VolumeError::ReadOnly { .. } => {
                 "mount the volume read-write; ntfs-3g falls back to read-only by itself when Windows is hibernated or was not shut down (Fast Startup)"
@@ -388,5 +424,19 @@ impl From<VolumeError> for io::Error {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, e)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_windows() {
+        assert_eq!(windows_kind(32), Some(io::ErrorKind::ResourceBusy));
+        assert_eq!(windows_kind(112), Some(io::ErrorKind::StorageFull));
+        assert_eq!(windows_kind(19), Some(io::ErrorKind::ReadOnlyFilesystem));
+        assert_eq!(windows_kind(183), Some(io::ErrorKind::AlreadyExists));
+        assert_eq!(windows_kind(5), None); // as the standard library has it: access denied
     }
 }

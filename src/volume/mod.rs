@@ -11,7 +11,7 @@
 //!   entered; no device or pipe is opened. A link is renamed as itself.
 //! * **Nothing is overwritten.** Creating and renaming fail when the name is taken.
 //!
-//! [`HostVolume`] is a folder of this machine, through `cap-std`. [`Overlay`] lies over any
+//! [`HostVolume`] is a folder of this machine, by handles throughout. [`Overlay`] lies over any
 //! volume and keeps every change in memory: a dry run is a repair of an overlay. One suite of
 //! tests runs against both.
 //!
@@ -30,12 +30,16 @@ mod error;
 pub mod escape;
 pub mod fold;
 mod host;
+pub mod hostpath;
 mod overlay;
 mod path;
 mod walk;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(unix)]
+pub(crate) use host::mountinfo;
 
 pub use error::{Cause, Doing, ErrorKind, VolumeError};
 pub use host::{HostStorage, HostVolume};
@@ -109,19 +113,19 @@ pub enum Writability {
     },
 }
 
-/// How the target is mounted (Linux; from `/proc/self/mountinfo`).
+/// How the target is mounted (Linux: from `/proc/self/mountinfo`; Windows: what it says of the volume).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountInfo {
     /// The file system's type: `ntfs3` is the kernel's driver; `fuseblk`, or `fuse` over an image
-    /// file, is ntfs-3g or another driver in user space.
+    /// file, is ntfs-3g or another driver in user space. On Windows as that names it: `NTFS`, `FAT32`.
     pub fs_type: String,
     /// Whether it is NTFS, whatever the driver: files have Windows' security descriptors.
     pub is_ntfs: bool,
-    /// What is mounted, as the kernel has it: usually the block device.
+    /// What is mounted, as the kernel has it: usually the block device, `\Device\HarddiskVolume3` on Windows.
     pub source: PathBuf,
-    /// Major and minor number of the device.
+    /// Major and minor number of the device; zeros on Windows.
     pub device: (u32, u32),
-    /// Where it is mounted.
+    /// Where it is mounted; on Windows the target itself under the name that the system gives it, if any.
     pub mount_point: PathBuf,
     /// Which folder of the file system is mounted there; `/` except for bind mounts.
     pub root: PathBuf,
@@ -146,7 +150,8 @@ pub enum Protection {
 pub enum Protected {
     /// None was asked for, or the file system can't.
     Plain,
-    /// The owner's permission bits (0700); Windows does not see them.
+    /// For this user only: the owner's permission bits (0700), which Windows does not see; on Windows a DACL that lets
+    /// this user in beside SYSTEM and Administrators.
     Mode,
     /// A protected DACL of Windows: SYSTEM and Administrators, nobody else.
     Dacl,
@@ -223,7 +228,7 @@ pub trait Volume {
     /// What the system reports.
     fn writable(&self) -> Result<Writability, VolumeError>;
 
-    /// How it is mounted; `None` where that is not known (other systems than Linux, images).
+    /// How it is mounted; `None` where that is not known (other systems than Linux and Windows, images).
     fn mount_info(&self) -> Option<MountInfo> {
         None
     }
@@ -264,7 +269,7 @@ pub trait Volume {
     fn protect(&self, dir: &VolPath) -> Result<Protected, VolumeError>;
 
     /// How a folder or file is protected now: `Dacl` only if its DACL lets nobody but SYSTEM and
-    /// Administrators in, `Mode` only if the permission bits let in nobody but this user (or root).
+    /// Administrators in, `Mode` only if nobody but this user (or root) gets in.
     ///
     /// # Errors
     /// `NotFound`, `NotADirectory`.

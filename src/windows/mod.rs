@@ -5,3 +5,16 @@
 //! Written for Windows 7 (WinPE 3.0) and later; what Windows 7 may lack is loaded when it is needed, not imported.
 
 pub mod calls;
+pub mod hives;
+pub mod privileges;
+
+/// Whether this is Windows PE (or the recovery environment, which is one): the key that only Windows PE has.
+pub fn is_winpe() -> bool {
+    calls::registry::machine_key_exists(r"SYSTEM\CurrentControlSet\Control\MiniNT")
+}
+
+/// What comes before everything else: errors of drives open no window, and the privileges that are held are enabled.
+pub fn prepare() {
+    calls::token::no_error_dialogs();
+    privileges::enabled();
+}

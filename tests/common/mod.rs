@@ -3,7 +3,9 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod hive;
+pub mod terminal;
 pub mod trace;
+pub mod wine;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -100,6 +102,7 @@ impl Run {
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("COLUMNS");
+    command.env("LC_ALL", "C.UTF-8");
     command
 }
 

@@ -231,7 +231,7 @@ pub fn files_named_by(real: &RealHive) -> Vec<(String, Vec<u8>)> {
         for sid in keys(&hive, profiles) {
             let key = hive.find_key(&format!("{profiles}\\{sid}")).unwrap().unwrap();
             let folder = real::text(&key, "ProfileImagePath").and_then(|text| on_volume(&text, true));
-            paths.extend(folder.map(|folder| format!("{folder}\\NTUSER.DAT")));
+            paths.extend(folder.map(|folder| format!("{folder}\\desktop.ini")));
         }
     }
     // One that is a folder of another's is no file.

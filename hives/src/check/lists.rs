@@ -15,6 +15,32 @@ struct Progress<'h> {
     children: u64,
     longest: usize,
     previous: Option<Name<'h>>,
+    orders: Orders,
+}
+
+/// By which tables of upper case the list is in order so far. Windows before Vista had another one, and a list must be in order by one of
+/// the two from its beginning to its end: no Windows finds everything in a list that is sorted partly by each.
+struct Orders {
+    vista: bool,
+    xp: bool,
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Orders { vista: true, xp: true }
+    }
+}
+
+impl Orders {
+    /// Takes the next pair of neighbours; whether the list is still in order.
+    fn go_on(&mut self, previous: Name<'_>, name: Name<'_>) -> bool {
+        let vista = previous.compare(name) == Ordering::Less;
+        self.vista &= vista;
+        // Both tables agree on names of one byte per character.
+        self.xp &=
+            if previous.is_narrow() && name.is_narrow() { vista } else { previous.compare_xp(name) == Ordering::Less };
+        self.vista || self.xp
+    }
 }
 
 impl<'h> Checker<'h> {
@@ -83,8 +109,9 @@ impl<'h> Checker<'h> {
             let element = 4usize.saturating_add(at.saturating_mul(leaf.kind.element()));
             self.hint(cell, element.saturating_add(4), leaf.kind, hint, name, key.cell);
             if let Some(previous) = progress.previous {
-                if previous.compare(name) != Ordering::Less {
+                if !progress.orders.go_on(previous, name) {
                     self.order(cell, element, previous, name, key.cell);
+                    progress.orders = Orders::default();
                 }
             }
             progress.previous = Some(name);
@@ -124,10 +151,6 @@ impl<'h> Checker<'h> {
     }
 
     fn order(&mut self, cell: u32, element: usize, previous: Name<'_>, name: Name<'_>, key: u32) {
-        // Hives of Windows before Vista are sorted by its table.
-        if previous.compare_xp(name) == Ordering::Less {
-            return;
-        }
         let twice = previous.compare(name) == Ordering::Equal;
         let found = if twice {
             format!("\"{}\" twice", name.to_text())

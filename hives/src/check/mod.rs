@@ -17,6 +17,8 @@ mod values;
 
 #[cfg(test)]
 mod changes_tests;
+#[cfg(test)]
+mod lists_tests;
 
 use std::collections::HashSet;
 

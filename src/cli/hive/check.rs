@@ -5,11 +5,11 @@ use coldmend_hives::{check_bytes, BaseBlock, CheckReport, Fault};
 use serde_json::{json, Value};
 
 use crate::error::Kind;
-use crate::hivefile::{Contents, HiveOnDisk};
+use crate::hivefile::HiveOnDisk;
 use crate::ui::Ui;
 use crate::volume::escape::escape_text;
 
-use super::{no_hive, HiveArguments, Status};
+use super::{is_headless, no_hive, HiveArguments, Status};
 
 /// Arguments of `hive check`.
 #[derive(Args, Debug)]
@@ -35,7 +35,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         return Err(no_hive(&file, &contents));
     };
     let mut replayed = false;
-    let report = if arguments.no_replay || (base.is_clean() && !contents.is_cut()) || is_headless(&contents) {
+    let headless = is_headless(&contents);
+    let report = if arguments.no_replay || (base.is_clean() && !contents.is_cut() && !headless) {
         check_bytes(&contents.bytes)
     } else {
         match file.replay(contents) {
@@ -48,8 +49,9 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
                 hive.check()
             }
             Err(failure) if failure.kind == Kind::Unreadable => {
+                let state = if headless { "has lost its base block" } else { "is dirty" };
                 ui.status(&format!(
-                    "{} is dirty, and its logs do not help: {failure}. It is checked as it is.",
+                    "{} {state}, and its logs do not help: {failure}. It is checked as it is.",
                     file.shown
                 ));
                 check_bytes(&file.read()?.bytes)
@@ -80,11 +82,6 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         "faults": list(&report.faults), "notes": list(&report.notes),
     }))?;
     Ok(u8::from(!sound))
-}
-
-/// A hive whose base block is lost: bins begin where they should. That is a hive with a fault, and not some other file.
-fn is_headless(contents: &Contents) -> bool {
-    contents.base().is_none() && contents.bytes.get(4096..4100) == Some(b"hbin")
 }
 
 fn show(ui: &Ui, report: &CheckReport) {

@@ -4,11 +4,12 @@ use clap::Args;
 use coldmend_hives::{check_bytes, inspect_log, LogSlot};
 use serde_json::json;
 
-use crate::hivefile::HiveOnDisk;
+use crate::error::Failure;
+use crate::hivefile::{Contents, HiveOnDisk};
 use crate::ui::Ui;
 use crate::volume::escape::escape_text;
 
-use super::{no_hive, HiveArguments, Status};
+use super::{is_headless, no_hive, HiveArguments, Status};
 
 /// Arguments of `hive info`.
 #[derive(Args, Debug)]
@@ -20,7 +21,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let file = HiveOnDisk::find(&arguments.hive.hive)?;
     let contents = file.read()?;
-    let Some(base) = contents.base() else { return Err(no_hive(&file, &contents)) };
+    let Some(base) = contents.base() else { return Err(headless(&file, contents)) };
     let size = contents.bytes.len();
     let clean = base.is_clean();
     let state = if clean {
@@ -88,4 +89,17 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         })).collect::<Vec<_>>(),
     }))?;
     Ok(0)
+}
+
+/// The failure for a file without a base block: where its logs still have one, the way out is to recover it.
+fn headless(file: &HiveOnDisk, contents: Contents) -> Failure {
+    let failure = no_hive(file, &contents);
+    if !is_headless(&contents) {
+        return failure;
+    }
+    match file.open(contents, false) {
+        Ok(_) => Failure::unreadable(format!("the base block of {} is destroyed", file.shown))
+            .hint("Its logs hold another one, and with that the hive is sound: `coldmend hive recover` writes it."),
+        Err(_) => failure,
+    }
 }

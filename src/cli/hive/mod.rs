@@ -99,6 +99,11 @@ fn no_hive(file: &HiveOnDisk, contents: &Contents) -> Failure {
         .hint("Name a hive file. Those of a Windows are in Windows\\System32\\config, such as SYSTEM and SOFTWARE.")
 }
 
+/// A hive whose base block is lost: bins begin where they should. That is a hive with a fault, and not some other file.
+fn is_headless(contents: &Contents) -> bool {
+    contents.base().is_none() && contents.bytes.get(4096..4100) == Some(b"hbin")
+}
+
 /// Says what was done in memory to read a hive.
 fn say_how(ui: &Ui, file: &HiveOnDisk, read: &ToRead) {
     if let Some(how) = &read.how {

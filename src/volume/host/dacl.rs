@@ -10,11 +10,13 @@
 //! What is created anywhere else gets what Windows would give it: the inheritable entries of its
 //! folder ([MS-DTYP] 2.5.3.4.1, `ComputeACL`), see [`inherited`].
 //!
-//! It reaches an NTFS volume through an extended attribute: `system.ntfs_acl` of ntfs-3g,
+//! On Windows it is given to the system with the call that creates the folder, and Windows itself passes it on. On Linux
+//! it reaches an NTFS volume through an extended attribute: `system.ntfs_acl` of ntfs-3g,
 //! `system.ntfs_security` of the kernel's ntfs3. ntfs-3g lets a new file or folder inherit nothing
 //! unless it is mounted with `inherit`, but gives everybody full access; and on Windows everybody may
 //! pass through a folder that he can't list ("bypass traverse checking"): so each file that is created
 //! gets a descriptor of its own.
+#![cfg_attr(windows, allow(dead_code))] // what Windows does by itself
 
 use std::ops::Range;
 
@@ -61,6 +63,10 @@ fn ace(kind: u8, flags: u8, mask: u32, sid: &[u8]) -> Vec<u8> {
 
 /// A descriptor of these entries, owned by Administrators, group SYSTEM; `None` if it is too large.
 fn descriptor(control: u16, revision: u8, aces: &[Vec<u8>]) -> Option<Vec<u8>> {
+    owned_by(&ADMINISTRATORS, control, revision, aces)
+}
+
+fn owned_by(owner: &[u8], control: u16, revision: u8, aces: &[Vec<u8>]) -> Option<Vec<u8>> {
     let entries = aces.concat();
     let mut acl = vec![revision, 0];
     acl.extend(u16::try_from(8 + entries.len()).ok()?.to_le_bytes());
@@ -70,7 +76,7 @@ fn descriptor(control: u16, revision: u8, aces: &[Vec<u8>]) -> Option<Vec<u8>> {
 
     let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
     let owner_at = HEADER + acl.len();
-    let group_at = owner_at + ADMINISTRATORS.len();
+    let group_at = owner_at + owner.len();
     let mut sd = vec![1, 0]; // SECURITY_DESCRIPTOR_REVISION
     sd.extend((SE_SELF_RELATIVE | SE_DACL_PRESENT | control).to_le_bytes());
     sd.extend(place(owner_at));
@@ -78,7 +84,7 @@ fn descriptor(control: u16, revision: u8, aces: &[Vec<u8>]) -> Option<Vec<u8>> {
     sd.extend(place(0)); // no SACL
     sd.extend(place(HEADER));
     sd.extend(acl);
-    sd.extend(ADMINISTRATORS);
+    sd.extend(owner);
     sd.extend(SYSTEM);
     Some(sd)
 }
@@ -88,6 +94,14 @@ pub fn administrators_only(folder: bool) -> Vec<u8> {
     let flags = if folder { OBJECT_INHERIT | CONTAINER_INHERIT } else { 0 };
     let aces = [ace(0, flags, FULL_ACCESS, &SYSTEM), ace(0, flags, FULL_ACCESS, &ADMINISTRATORS)];
     descriptor(SE_DACL_PROTECTED, 2, &aces).unwrap_or_default() // two entries are not too large
+}
+
+/// The same for a user who may not give it to Administrators: it is his, and he gets in, too.
+#[cfg(any(windows, test))]
+pub fn administrators_and(user: &[u8], folder: bool) -> Vec<u8> {
+    let flags = if folder { OBJECT_INHERIT | CONTAINER_INHERIT } else { 0 };
+    let aces = [SYSTEM.as_slice(), &ADMINISTRATORS, user].map(|sid| ace(0, flags, FULL_ACCESS, sid));
+    owned_by(user, SE_DACL_PROTECTED, 2, &aces).unwrap_or_default() // three entries are not too large
 }
 
 /// What a file or folder that is created in a folder with the descriptor `parent` inherits; `None`
@@ -194,6 +208,16 @@ fn aces(sd: &[u8]) -> Option<Vec<(u8, u8, Range<usize>)>> {
 /// Whether a descriptor lets nobody in but SYSTEM and Administrators: its owner (who may always
 /// change it) and everybody whom its DACL allows anything.
 pub fn lets_only_administrators_in(sd: &[u8]) -> bool {
+    lets_in_only(is_trusted, sd)
+}
+
+/// The same, but `user` may get in and own it.
+#[cfg(any(windows, test))]
+pub fn lets_only_administrators_in_and(user: &[u8], sd: &[u8]) -> bool {
+    lets_in_only(|sid| is_trusted(sid) || sid == user, sd)
+}
+
+fn lets_in_only(is_trusted: impl Fn(&[u8]) -> bool, sd: &[u8]) -> bool {
     let judge = || -> Option<bool> {
         let owner = u32_at(sd, 4)?;
         if owner == 0 || !is_trusted(sid_at(sd, owner)?) {
@@ -255,6 +279,15 @@ mod tests {
         assert!(is_ours(&folder) && lets_only_administrators_in(&folder));
         let file = administrators_only(false);
         assert!(!is_ours(&file) && lets_only_administrators_in(&file));
+    }
+
+    #[test]
+    fn a_user_beside_administrators() {
+        let user = [1, 1, 0, 0, 0, 0, 0, 5, 99, 0, 0, 0];
+        let theirs = administrators_and(&user, true);
+        assert!(lets_only_administrators_in_and(&user, &theirs) && !lets_only_administrators_in(&theirs));
+        assert!(!lets_only_administrators_in_and(&[1, 1, 0, 0, 0, 0, 0, 5, 98, 0, 0, 0], &theirs));
+        assert!(lets_only_administrators_in_and(&user, &administrators_only(true)));
     }
 
     #[test]

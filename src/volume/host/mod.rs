@@ -1,21 +1,18 @@
 //! A volume that is a folder of this machine: a mount point, or any folder that holds a Windows.
 //!
 //! Everything goes through handles: the folder is opened once, and from there every component by
-//! itself, relative to the handle of the one before, never following a link (`cap-std`, with the
-//! system's own `O_NOFOLLOW` or reparse-point flag below). No path is ever given to the system as
-//! a whole, so nothing on the volume can lead elsewhere, not even a link that is planted between two
-//! steps. What `cap-std` lacks (a rename that does not overwrite, mounts, access control, flushing
-//! a folder) is in `sys`, one file per system.
+//! itself, relative to the handle of the one before, never following a link (`O_NOFOLLOW`, or
+//! Windows' flag for reparse points). No path is ever given to the system as a whole, so nothing on
+//! the volume can lead elsewhere, not even a link that is planted between two steps. How that is
+//! done is in `sys`, one file per system: `cap-std` and `rustix` on Unix, Windows' native calls there.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use std::time::SystemTime;
 
-use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
 use coldmend_hives::Storage;
 
 use super::error::{Doing, VolumeError};
@@ -31,13 +28,13 @@ mod storage;
 #[cfg_attr(windows, path = "windows.rs")]
 mod sys;
 
-#[cfg(unix)]
 mod dacl;
-#[cfg(target_os = "linux")]
-mod mountinfo;
+#[cfg(unix)]
+pub(crate) mod mountinfo;
 
 use listing::{Cache, Index};
 pub use storage::HostStorage;
+use sys::Dir;
 
 /// A folder of this machine as a volume.
 #[derive(Debug)]
@@ -59,16 +56,30 @@ pub(super) struct OpenDir {
     path: VolPath,
 }
 
-fn kind_of(meta: &Metadata) -> Kind {
-    if sys::is_reparse_point(meta) || meta.file_type().is_symlink() {
-        Kind::Link
-    } else if meta.is_dir() {
-        Kind::Dir
-    } else if meta.is_file() {
-        Kind::File
-    } else {
-        Kind::Other
-    }
+/// What the system says of a file, folder or link.
+#[derive(Debug, Clone)]
+struct Meta {
+    kind: Kind,
+    /// Length in bytes.
+    len: u64,
+    /// How many names it has.
+    links: u64,
+    modified: Option<SystemTime>,
+    /// What tells whether a name still means the same thing.
+    identity: sys::Identity,
+}
+
+/// For what a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// To be read; others may do with it what they like.
+    Read,
+    /// To be read and written in place.
+    InPlace,
+    /// To be written at its end.
+    Append,
+    /// It is made, and written; a name that is taken is an error.
+    Create,
 }
 
 impl HostVolume {
@@ -80,7 +91,7 @@ impl HostVolume {
     pub fn open(path: impl AsRef<Path>) -> Result<HostVolume, VolumeError> {
         let given = path.as_ref().to_path_buf();
         let open = || -> io::Result<(Dir, sys::MountId)> {
-            let root = Dir::open_ambient_dir(&given, ambient_authority())?;
+            let root = sys::open_root(&given)?;
             let mount = sys::mount_id(&root)?;
             Ok((root, mount))
         };
@@ -114,27 +125,21 @@ impl HostVolume {
         &self,
         doing: &Doing,
         path: &VolPath,
-        options: &OpenOptions,
-    ) -> Result<(File, Metadata, Located<OpenDir>), VolumeError> {
+        access: Access,
+    ) -> Result<(File, Meta, Located<OpenDir>), VolumeError> {
         if path.is_root() {
             return Err(not_a_file(doing, path, Kind::Dir));
         }
         let at = self.locate(doing, path)?;
         let io = Self::io(doing, &at.path);
-        let before = at.parent.dir.symlink_metadata(&at.name).map_err(&io)?;
-        let kind = kind_of(&before);
-        if kind != Kind::File {
-            return Err(not_a_file(doing, &at.path, kind));
+        let before = sys::stat(&at.parent.dir, &at.name).map_err(&io)?;
+        if before.kind != Kind::File {
+            return Err(not_a_file(doing, &at.path, before.kind));
         }
-        let mut options = options.clone();
-        options.follow(FollowSymlinks::No);
-        let file = sys::open_quietly(&at.parent.dir, &at.name, &mut options).map_err(&io)?;
-        let meta = file.metadata().map_err(&io)?;
-        let kind = kind_of(&meta);
-        if kind != Kind::File {
-            return Err(not_a_file(doing, &at.path, kind));
+        let (file, meta) = sys::open_file(&at.parent.dir, &at.name, access).map_err(&io)?;
+        if meta.kind != Kind::File {
+            return Err(not_a_file(doing, &at.path, meta.kind));
         }
-        let file = file.into_std();
         if sys::mount_id(&file).map_err(&io)? != self.mount {
             return Err(VolumeError::OtherFileSystem { doing: doing.clone(), path: path.clone(), at: at.path.clone() });
         }
@@ -143,8 +148,8 @@ impl HostVolume {
     }
 
     fn open_for_reading(&self, path: &VolPath) -> Result<(File, u64, VolPath), VolumeError> {
-        let (file, meta, at) = self.open_file(&Doing::Reading, path, OpenOptions::new().read(true))?;
-        Ok((file, meta.len(), at.path))
+        let (file, meta, at) = self.open_file(&Doing::Reading, path, Access::Read)?;
+        Ok((file, meta.len, at.path))
     }
 
     fn sync(doing: &Doing, dir: &OpenDir) -> Result<(), VolumeError> {
@@ -153,16 +158,15 @@ impl HostVolume {
 
     /// How many names a file has, if some may lie outside of what was opened: on NTFS all the
     /// names of a file are on the volume.
-    fn outside_links(&self, meta: &Metadata) -> u64 {
-        let links = sys::links(meta);
-        if links <= 1 || !meta.is_file() {
+    fn outside_links(&self, meta: &Meta) -> u64 {
+        if meta.links <= 1 || meta.kind != Kind::File {
             return 1;
         }
         let whole_ntfs = || self.mount_info().is_some_and(|m| m.is_ntfs && m.target_is_mount_root);
         if *self.whole_ntfs.get_or_init(whole_ntfs) {
             1
         } else {
-            links
+            meta.links
         }
     }
 }
@@ -172,7 +176,7 @@ impl Walk for HostVolume {
 
     fn top(&self, doing: &Doing) -> Result<OpenDir, VolumeError> {
         let path = VolPath::root();
-        Ok(OpenDir { dir: self.root.try_clone().map_err(Self::io(doing, &path))?, path })
+        Ok(OpenDir { dir: sys::clone_dir(&self.root).map_err(Self::io(doing, &path))?, path })
     }
 
     fn place<'d>(&self, dir: &'d OpenDir) -> &'d VolPath {
@@ -204,7 +208,7 @@ impl Walk for HostVolume {
 
     fn enter(&self, doing: &Doing, wanted: &VolPath, dir: &OpenDir, name: &OsStr) -> Result<OpenDir, VolumeError> {
         let path = dir.path.child(name)?;
-        let opened = dir.dir.open_dir_nofollow(name).map_err(Self::io(doing, &path))?;
+        let opened = sys::open_dir(&dir.dir, name).map_err(Self::io(doing, &path))?;
         let mount = sys::mount_id(&opened).map_err(Self::io(doing, &path))?;
         if mount != self.mount {
             return Err(VolumeError::OtherFileSystem { doing: doing.clone(), path: wanted.clone(), at: path });
@@ -220,8 +224,7 @@ impl HostVolume {
     /// As there.
     pub fn open_host_storage(&self, path: &VolPath) -> Result<HostStorage, VolumeError> {
         let doing = Doing::OpeningForWriting;
-        let options = OpenOptions::new().read(true).write(true).clone();
-        let (file, meta, at) = self.open_file(&doing, path, &options)?;
+        let (file, meta, at) = self.open_file(&doing, path, Access::InPlace)?;
         let links = self.outside_links(&meta);
         if links > 1 {
             return Err(VolumeError::HardLinked { doing, path: at.path, links });
@@ -248,7 +251,7 @@ impl Volume for HostVolume {
     fn find(&self, path: &VolPath) -> Result<Option<Found>, VolumeError> {
         let doing = Doing::LookingFor;
         let (meta, path) = if path.is_root() {
-            let meta = self.root.dir_metadata().map_err(Self::io(&doing, path))?;
+            let meta = sys::stat_dir(&self.root).map_err(Self::io(&doing, path))?;
             (meta, path.clone())
         } else {
             let at = match self.locate(&doing, path) {
@@ -256,16 +259,15 @@ impl Volume for HostVolume {
                 Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => return Ok(None),
                 Err(e) => return Err(e),
             };
-            let meta = at.parent.dir.symlink_metadata(&at.name).map_err(Self::io(&doing, &at.path))?;
+            let meta = sys::stat(&at.parent.dir, &at.name).map_err(Self::io(&doing, &at.path))?;
             (meta, at.path)
         };
-        let kind = kind_of(&meta);
         Ok(Some(Found {
             path,
-            kind,
-            len: if kind == Kind::File { meta.len() } else { 0 },
+            kind: meta.kind,
+            len: if meta.kind == Kind::File { meta.len } else { 0 },
             links: self.outside_links(&meta),
-            modified: meta.modified().ok().map(cap_std::time::SystemTime::into_std),
+            modified: meta.modified,
         }))
     }
 
@@ -294,9 +296,7 @@ impl Volume for HostVolume {
         if at.kind != Kind::Link {
             return Err(VolumeError::NotALink { doing, path: at.path, found: at.kind });
         }
-        let target = at.parent.dir.read_link_contents(&at.name);
-        let target = target.map_err(Self::io(&doing, &at.path))?;
-        Ok(target.into_os_string())
+        sys::read_link(&at.parent.dir, &at.name).map_err(Self::io(&doing, &at.path))
     }
 
     fn free_space(&self) -> Result<u64, VolumeError> {
@@ -325,11 +325,11 @@ impl Volume for HostVolume {
     }
 
     fn serial(&self) -> Option<u64> {
-        self.mount_info().filter(|mount| mount.is_ntfs).and_then(|mount| sys::ntfs_serial(&mount.source))
+        sys::ntfs_serial(&self.root)
     }
 
     fn is_running_system(&self) -> bool {
-        sys::is_running_system(&self.given)
+        sys::is_running_system(&self.root, &self.given)
     }
 
     fn open_storage(&self, path: &VolPath) -> Result<Box<dyn Storage + '_>, VolumeError> {
@@ -353,7 +353,7 @@ impl Volume for HostVolume {
         };
         finish().inspect_err(|_| {
             // Empty, and made by us a moment ago; the first error is the one that matters.
-            let _ = parent.dir.remove_dir(name);
+            let _ = sys::remove_dir(&parent.dir, name);
         })
     }
 
@@ -387,12 +387,8 @@ impl Volume for HostVolume {
         let (parent, name, real) = (new.parent, new.name.as_os_str(), new.path);
         let io = Self::io(&doing, &real);
         self.forget();
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        options.follow(FollowSymlinks::No);
-        let file = sys::open_quietly(&parent.dir, name, &mut options).map_err(&io)?;
+        let (mut file, _) = sys::open_file(&parent.dir, name, Access::Create).map_err(&io)?;
         self.forget();
-        let mut file = file.into_std();
         let write = || -> io::Result<()> {
             // Before the content is there for others to read.
             sys::protect_file(&parent.dir, &file)?;
@@ -402,20 +398,19 @@ impl Volume for HostVolume {
         let mut write = write;
         let written = write().map_err(&io).and_then(|()| Self::sync(&doing, &parent));
         written.inspect_err(|_| {
-            let _ = parent.dir.remove_file(name);
+            let _ = sys::remove_file(&parent.dir, name);
         })
     }
 
     fn append(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {
         let doing = Doing::Appending;
-        let options = OpenOptions::new().append(true).clone();
-        let (mut file, meta, at) = self.open_file(&doing, path, &options)?;
+        let (mut file, meta, at) = self.open_file(&doing, path, Access::Append)?;
         let links = self.outside_links(&meta);
         if links > 1 {
             return Err(VolumeError::HardLinked { doing, path: at.path, links });
         }
         let io = Self::io(&doing, &at.path);
-        let before = meta.len();
+        let before = meta.len;
         file.write_all(data)
             .and_then(|()| file.sync_all())
             .inspect_err(|_| {
@@ -427,8 +422,8 @@ impl Volume for HostVolume {
     fn rename(&self, from: &VolPath, to: &VolPath) -> Result<(), VolumeError> {
         let doing = Doing::Renaming { to: to.clone() };
         let (source, new) = self.locate_rename(&doing, from, to)?;
-        let stat = |at: &OpenDir, name: &OsStr| match at.dir.symlink_metadata(name) {
-            Ok(meta) => Ok(Some(sys::identity(&meta))),
+        let stat = |at: &OpenDir, name: &OsStr| match sys::stat(&at.dir, name) {
+            Ok(meta) => Ok(Some(meta.identity)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(VolumeError::from_io(doing.clone(), from, e)),
         };
@@ -460,14 +455,13 @@ impl Volume for HostVolume {
         let doing = Doing::RemovingFile;
         let at = self.locate(&doing, path)?;
         let io = Self::io(&doing, &at.path);
-        let meta = at.parent.dir.symlink_metadata(&at.name).map_err(&io)?;
-        match kind_of(&meta) {
-            Kind::File => {}
-            Kind::Link if !meta.is_dir() => {}
+        let meta = sys::stat(&at.parent.dir, &at.name).map_err(&io)?;
+        match meta.kind {
+            Kind::File | Kind::Link => {}
             found => return Err(not_a_file(&doing, &at.path, found)),
         }
         self.forget();
-        at.parent.dir.remove_file(&at.name).map_err(&io)?;
+        sys::remove_file(&at.parent.dir, &at.name).map_err(&io)?;
         self.forget();
         Self::sync(&doing, &at.parent)
     }
@@ -479,7 +473,7 @@ impl Volume for HostVolume {
             return Err(VolumeError::NotADirectory { doing, path: path.clone(), at: at.path, found: at.kind });
         }
         self.forget();
-        at.parent.dir.remove_dir(&at.name).map_err(Self::io(&doing, &at.path))?;
+        sys::remove_dir(&at.parent.dir, &at.name).map_err(Self::io(&doing, &at.path))?;
         self.forget();
         Self::sync(&doing, &at.parent)
     }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     pub id: u64,
     pub device: (u32, u32),
     pub root: PathBuf,
@@ -51,8 +51,13 @@ fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// The whole table; lines of another form are left out.
+pub(crate) fn parse(table: &[u8]) -> impl Iterator<Item = Mount> + '_ {
+    table.split(|b| *b == b'\n').filter_map(parse_line)
+}
+
 /// Reads one line; `None` if it is not of that form.
-pub(super) fn parse_line(line: &[u8]) -> Option<Mount> {
+pub(crate) fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|b| *b == b' ');
     let id = number(fields.next()?)?;
     fields.next()?;

@@ -1,4 +1,5 @@
-//! What `cap-std` lacks, on Unix (Linux above all), through `rustix`.
+//! Files and folders of Unix (Linux above all): `cap-std`, and `rustix` for what that lacks (a rename that
+//! does not overwrite, mounts, access control, flushing a folder).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -6,7 +7,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions};
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_std::ambient_authority;
+pub(super) use cap_std::fs::Dir;
+use cap_std::fs::{DirBuilder, DirBuilderExt as _, Metadata, MetadataExt as _, OpenOptions};
 use cap_std::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, XattrFlags};
@@ -18,6 +22,7 @@ use super::super::walk::too_many;
 use super::super::{Entry, Kind, MountInfo, Protected, Protection};
 use super::dacl;
 use super::listing::Stamp;
+use super::{Access, Meta};
 
 /// Which mount an open file or folder lies on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,24 +59,79 @@ fn statx_mount(fd: impl AsFd) -> io::Result<(u64, Option<bool>)> {
     Ok((stat.stx_mnt_id, top))
 }
 
-/// NTFS' reparse points are symbolic links here.
-pub(super) fn is_reparse_point(_: &Metadata) -> bool {
-    false
-}
-
-/// What tells whether a name still means the same thing.
-pub(super) fn identity(meta: &Metadata) -> (u64, u64, FileKind) {
-    let kind = meta.mode() & 0o170_000;
-    (meta.dev(), meta.ino(), FileKind(kind))
-}
-
-/// The type bits of a mode.
+/// What tells whether a name still means the same thing: device, inode number, type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileKind(u32);
+pub(super) struct Identity(u64, u64, u32);
 
-/// How many names a file has.
-pub(super) fn links(meta: &Metadata) -> u64 {
-    meta.nlink()
+/// NTFS' reparse points are symbolic links here.
+fn meta_of(meta: &Metadata) -> Meta {
+    let file_type = meta.file_type();
+    Meta {
+        kind: if file_type.is_symlink() {
+            Kind::Link
+        } else if meta.is_dir() {
+            Kind::Dir
+        } else if meta.is_file() {
+            Kind::File
+        } else {
+            Kind::Other
+        },
+        len: meta.len(),
+        links: meta.nlink(),
+        modified: meta.modified().ok().map(cap_std::time::SystemTime::into_std),
+        identity: Identity(meta.dev(), meta.ino(), meta.mode() & 0o170_000),
+    }
+}
+
+/// Opens the folder that the user gave.
+pub(super) fn open_root(path: &Path) -> io::Result<Dir> {
+    Dir::open_ambient_dir(path, ambient_authority())
+}
+
+pub(super) fn clone_dir(dir: &Dir) -> io::Result<Dir> {
+    dir.try_clone()
+}
+
+/// Opens a folder in `dir`, never through a link.
+pub(super) fn open_dir(dir: &Dir, name: &OsStr) -> io::Result<Dir> {
+    dir.open_dir_nofollow(name)
+}
+
+pub(super) fn stat(dir: &Dir, name: &OsStr) -> io::Result<Meta> {
+    dir.symlink_metadata(name).map(|meta| meta_of(&meta))
+}
+
+pub(super) fn stat_dir(dir: &Dir) -> io::Result<Meta> {
+    dir.dir_metadata().map(|meta| meta_of(&meta))
+}
+
+pub(super) fn read_link(dir: &Dir, name: &OsStr) -> io::Result<OsString> {
+    dir.read_link_contents(name).map(std::path::PathBuf::into_os_string)
+}
+
+/// Removes a file, or a link itself.
+pub(super) fn remove_file(dir: &Dir, name: &OsStr) -> io::Result<()> {
+    dir.remove_file(name)
+}
+
+/// Removes an empty folder.
+pub(super) fn remove_dir(dir: &Dir, name: &OsStr) -> io::Result<()> {
+    dir.remove_dir(name)
+}
+
+/// Opens a file, never through a link.
+pub(super) fn open_file(dir: &Dir, name: &OsStr, access: Access) -> io::Result<(File, Meta)> {
+    let mut options = OpenOptions::new();
+    match access {
+        Access::Read => options.read(true),
+        Access::InPlace => options.read(true).write(true),
+        Access::Append => options.append(true),
+        Access::Create => options.write(true).create_new(true),
+    };
+    options.follow(FollowSymlinks::No);
+    let file = open_quietly(dir, name, &mut options)?;
+    let meta = meta_of(&file.metadata()?);
+    Ok((file.into_std(), meta))
 }
 
 pub(super) fn stamp(dir: &Dir) -> io::Result<Stamp> {
@@ -149,7 +209,7 @@ pub(super) fn list(dir: &Dir, doing: &Doing, path: &VolPath) -> Result<Vec<Entry
 
 /// Opens a file without waiting (a pipe that was put in its place) and, where allowed, without
 /// touching its access time. A file that is created is for its owner only.
-pub(super) fn open_quietly(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<cap_std::fs::File> {
+fn open_quietly(dir: &Dir, name: &OsStr, options: &mut OpenOptions) -> io::Result<cap_std::fs::File> {
     let mut open = |extra: OFlags| {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY | extra;
         // The bits of open flags are an i32 to the standard library, an u32 to rustix.
@@ -196,7 +256,7 @@ pub(super) fn is_read_only(dir: &Dir) -> io::Result<bool> {
 pub(super) fn mount_info(dir: &Dir) -> Option<MountInfo> {
     let (id, top) = statx_mount(dir).ok()?;
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
-    let mount = table.split(|b| *b == b'\n').filter_map(super::mountinfo::parse_line).find(|m| m.id == id)?;
+    let mount = super::mountinfo::parse(&table).find(|m| m.id == id)?;
     Some(MountInfo {
         is_ntfs: is_ntfs(dir),
         fs_type: mount.fs_type,
@@ -216,8 +276,9 @@ pub(super) fn mount_info(_: &Dir) -> Option<MountInfo> {
 
 /// The serial number in an NTFS boot sector (offset 0x48, 8 bytes; "NTFS    " at 3) of the device or
 /// image that is mounted.
-pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
+pub(super) fn ntfs_serial(dir: &Dir) -> Option<u64> {
     use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+    let source = mount_info(dir).filter(|mount| mount.is_ntfs)?.source;
     let nonblock = OFlags::NONBLOCK | OFlags::NOCTTY;
     let device = std::fs::OpenOptions::new().read(true).custom_flags(nonblock.bits() as i32).open(source).ok()?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&device).ok()?.st_mode);
@@ -232,7 +293,7 @@ pub(super) fn ntfs_serial(source: &Path) -> Option<u64> {
     Some(u64::from_le_bytes(sector.get(0x48..0x50)?.try_into().ok()?))
 }
 
-pub(super) fn is_running_system(_: &Path) -> bool {
+pub(super) fn is_running_system(_: &Dir, _: &Path) -> bool {
     false
 }
 
@@ -290,7 +351,7 @@ fn descriptor(fd: impl AsFd) -> Option<(&'static std::ffi::CStr, Vec<u8>)> {
 }
 
 /// Whether a folder lies on NTFS. The type of the mount does not tell with ntfs-3g.
-pub(super) fn is_ntfs(dir: &Dir) -> bool {
+fn is_ntfs(dir: &Dir) -> bool {
     reopen(dir).ok().and_then(descriptor).is_some()
 }
 
@@ -371,7 +432,7 @@ pub(super) fn protection(dir: &Dir, name: Option<&OsStr>) -> io::Result<Protecte
             }
             let mut options = OpenOptions::new();
             options.read(true);
-            cap_fs_ext::OpenOptionsFollowExt::follow(&mut options, cap_fs_ext::FollowSymlinks::No);
+            options.follow(FollowSymlinks::No);
             let file = open_quietly(dir, name, &mut options)?;
             (OwnedFd::from(file.into_std()), meta)
         }

@@ -315,6 +315,7 @@ fn writing_in_place() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "Windows itself renames no folder in which a file is open; Wine does")]
 fn a_storage_stays_good_while_its_file_is_moved() {
     everywhere(windows, |v| {
         let mut storage = v.open_storage(&p("Windows/System32/config/SYSTEM")).unwrap();

@@ -22,6 +22,9 @@ mod links;
 mod mounts;
 #[cfg(target_os = "linux")]
 mod ntfs3g;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod on_windows;
 
 fn p(text: &str) -> VolPath {
     VolPath::parse(text).unwrap()
