@@ -48,6 +48,8 @@ fn healthy_hives_raise_no_alarm() {
         for finding in answer.json["findings"].as_array().into_iter().flatten() {
             if finding["severity"] != "note" {
                 alarms.push(format!("{} ({:?} of {:?}): {finding}", hive.name, hive.kind, hive.windows));
+            } else {
+                eprintln!("{}: a note: {finding}", hive.name);
             }
         }
         if answer.status != 0 {
@@ -69,6 +71,20 @@ fn healthy_hives_raise_no_alarm() {
         }
     }
     assert!(alarms.is_empty(), "{} alarms on healthy hives:\n{}", alarms.len(), alarms.join("\n"));
+}
+
+/// The volumes hold what their hives name, and that is why no alarm is raised: without those files there are many.
+#[test]
+fn files_that_real_hives_name_are_missed() {
+    each_of_kind(Kind::System, |real| {
+        let mut spec = spec_for(real);
+        let all = spec.extra_files.len();
+        spec.extra_files.retain(|(path, _)| !path.to_lowercase().ends_with(".sys"));
+        let drivers = all - spec.extra_files.len();
+        let answer = coldmend(&["diagnose"], build(&spec).path()).expect(1, &real.name);
+        let missed = answer.alarms().into_iter().filter(|(id, _)| id == "service-file").count();
+        assert!(drivers > 50 && missed > 20, "{}: {missed} of {drivers}", real.name);
+    });
 }
 
 /// What was broken in a real hive.

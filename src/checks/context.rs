@@ -29,6 +29,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// COMPONENTS, for the checks of servicing.
+    pub(super) components: super::servicing::Components,
     /// What the checks of policies share.
     pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
@@ -74,6 +76,7 @@ impl<'a> Context<'a> {
             system_root,
             pending: false,
             services: Vec::new(),
+            components: super::servicing::Components::default(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
         };

@@ -26,6 +26,7 @@ mod service_start;
 mod service_svchost_group;
 mod service_triggers;
 mod service_type;
+mod servicing;
 mod setup_in_progress;
 mod update_cache;
 
@@ -74,6 +75,20 @@ pub const CHECKS: &[Check] = &[
     Check { id: "earlier-reset", run: earlier_reset::run },
     Check { id: "os-upgrade", run: os_upgrade::run },
     Check { id: "logs", run: logs::run },
+    Check { id: "service-file", run: servicing::service_file },
+    Check { id: "driver-key", run: servicing::driver_keys },
+    Check { id: "update-stack-file", run: servicing::update_stack },
+    Check { id: "pending-servicing", run: servicing::pending },
+    Check { id: "registry-transactions", run: servicing::transactions },
+    Check { id: "servicing-stack", run: servicing::stack_version },
+    Check { id: "component-store", run: servicing::component_store },
+    Check { id: "package-files", run: servicing::packages },
+    Check { id: "driver-store", run: servicing::driver_store },
+    Check { id: "catalogs", run: servicing::catalogs },
+    Check { id: "profile-list", run: servicing::profiles },
+    Check { id: "environment", run: servicing::environment },
+    Check { id: "setup-config", run: servicing::setup_config },
+    Check { id: "free-space", run: servicing::free_space },
 ];
 
 /// Every check there is.

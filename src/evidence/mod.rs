@@ -5,7 +5,9 @@
 mod ese;
 mod hive;
 mod installation;
+mod pending_xml;
 pub mod preg;
+mod program;
 mod registry;
 mod side_hive;
 
@@ -13,5 +15,7 @@ pub use ese::{EseHeader, EseState, HEADER_BYTES as ESE_HEADER_BYTES};
 pub(crate) use hive::{describe_recovery, recover_image, refuse_faults, Opened};
 pub use hive::{log_regime, now, open_image, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
 pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
+pub use pending_xml::{Operation, PendingXml};
+pub use program::{has_short_name, look, Named, Program, ProgramPaths};
 pub use registry::{Registry, RegistryError};
 pub use side_hive::SideHive;

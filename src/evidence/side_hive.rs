@@ -1,4 +1,4 @@
-//! Hives beside SYSTEM and SOFTWARE that are only ever read: users' `NTUSER.DAT`, and `DEFAULT`.
+//! Hives beside SYSTEM and SOFTWARE that are only ever read: users' `NTUSER.DAT`, `DEFAULT`, `COMPONENTS`, `DRIVERS`.
 //!
 //! What it does: reads the file with its logs, recovers a dirty one in memory, checks its structure and hands out the independent
 //! reader. What it relies on: [`super::hive`] for recovery and check. SAM and SECURITY are refused by name (safety rule 1).
@@ -10,7 +10,7 @@ use super::registry::Registry;
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::volume::{Kind, VolPath, Volume};
 
-/// Larger than any profile that logs on in reasonable time.
+/// Larger than any profile that logs on in reasonable time, and than the COMPONENTS of a machine in long use.
 const LIMIT: u64 = 256 << 20;
 
 /// A hive that was read and found sound.

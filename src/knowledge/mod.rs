@@ -17,6 +17,7 @@
 mod builds;
 mod definition;
 mod explanation;
+mod files;
 mod image_path;
 mod logs;
 pub mod policies;
@@ -37,6 +38,7 @@ use thiserror::Error;
 pub use builds::{BuildRange, Product, ProductType};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
+pub use files::{DriverRow, FileFacts, StackRow};
 pub use image_path::{windows_path, ImagePath};
 pub use logs::{
     HarmlessLine, LogAlarm, LogFault, LogGrouping, LogKind, LogObjectKind, LogPattern, LogRole, LogTable, NamedCode,
@@ -122,6 +124,7 @@ pub struct Knowledge {
     definitions: Vec<ServiceDefinition>,
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
+    files: FileFacts,
     policies: policies::PolicyTables,
     logs: LogTable,
 }
@@ -180,6 +183,7 @@ impl Knowledge {
             definitions,
             explanations: explanation::load()?,
             wrong: wrong::load()?,
+            files: FileFacts::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
         })
@@ -267,6 +271,13 @@ impl Knowledge {
     pub fn wrong_descriptors(&self) -> &WrongDescriptors {
         &self.wrong
     }
+
+    /// What is known of files.
+    #[must_use]
+    pub fn files(&self) -> &FileFacts {
+        &self.files
+    }
+
     /// What steers and what can block Windows Update from outside of its services.
     #[must_use]
     pub fn policies(&self) -> &policies::PolicyTables {

@@ -145,6 +145,7 @@ pub fn spec_for(real: &RealHive) -> VolumeSpec {
         Windows::Other(build) => (Version::Xp, Some(build)),
     };
     let mut spec = VolumeSpec::new(version);
+    spec.extra_files = files_named_by(real);
     match real.kind {
         Kind::System => {
             spec.system_hive = Some(real.bytes.clone());
@@ -171,4 +172,117 @@ pub fn build(spec: &VolumeSpec) -> TempDir {
     let folder = scratch();
     build_volume(folder.path(), spec).unwrap();
     folder
+}
+
+/// Names of XP's drivers that exist in its registry only, as start-up listings of clean machines show them.
+const NEVER_THERE: [&str; 13] = [
+    "Abiosdsk", "Atdisk", "Changer", "i2omgmt", "lbrtfdc", "PCIDump", "PDCOMP", "PDFRAME", "PDRELI", "PDRFRAME",
+    "Simbad", "WDICA", "Winsock",
+];
+
+/// The files and folders that a hive names, which its machine had: services' programs, drivers and libraries, packages, driver
+/// packages, profiles, the servicing stack. Found with code of its own.
+pub fn files_named_by(real: &RealHive) -> Vec<(String, Vec<u8>)> {
+    let Ok(hive) = Hive::open(real.bytes.clone()) else { return Vec::new() };
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    if real.kind == Kind::System {
+        let Some(set) = real::control_set(&hive) else { return Vec::new() };
+        for service in hive.find_key(&format!("{set}\\Services")).unwrap().unwrap().subkeys().unwrap() {
+            let is_driver = service
+                .value("Type")
+                .unwrap()
+                .is_some_and(|ty| ty.data().unwrap().first().is_some_and(|low| low & 0x30 == 0));
+            let image = real::text(&service, "ImagePath").filter(|image| !image.is_empty());
+            if NEVER_THERE.iter().any(|name| name.eq_ignore_ascii_case(&service.name())) {
+                continue;
+            }
+            match image {
+                Some(image) => paths.extend(on_volume(&image, is_driver)),
+                None if is_driver => {
+                    paths.insert(format!("Windows\\System32\\drivers\\{}.sys", service.name()));
+                }
+                None => {}
+            }
+            let parameters = service.subkey("Parameters").unwrap();
+            for key in [Some(service), parameters].into_iter().flatten() {
+                paths.extend(real::text(&key, "ServiceDll").and_then(|dll| on_volume(&dll, true)));
+            }
+        }
+        for package in keys(&hive, "DriverDatabase\\DriverPackages") {
+            paths.insert(format!("Windows\\System32\\DriverStore\\FileRepository\\{package}\\a.inf"));
+        }
+        for inf in keys(&hive, "DriverDatabase\\DriverInfFiles") {
+            paths.insert(format!("Windows\\INF\\{inf}"));
+        }
+    } else {
+        let cbs = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing";
+        for package in keys(&hive, &format!("{cbs}\\Packages")) {
+            paths.insert(format!("Windows\\servicing\\Packages\\{package}.mum"));
+            paths.insert(format!("Windows\\servicing\\Packages\\{package}.cat"));
+        }
+        if let Some(versions) = hive.find_key(&format!("{cbs}\\Version")).unwrap() {
+            for value in versions.values().unwrap() {
+                paths.insert(format!("Windows\\servicing\\Version\\{}\\a", value.name()));
+                let folder = real::text(&versions, &value.name()).and_then(|text| on_volume(&text, true));
+                paths.extend(folder.map(|folder| format!("{folder}\\CbsCore.dll")));
+            }
+        }
+        let profiles = "Microsoft\\Windows NT\\CurrentVersion\\ProfileList";
+        for sid in keys(&hive, profiles) {
+            let key = hive.find_key(&format!("{profiles}\\{sid}")).unwrap().unwrap();
+            let folder = real::text(&key, "ProfileImagePath").and_then(|text| on_volume(&text, true));
+            paths.extend(folder.map(|folder| format!("{folder}\\desktop.ini")));
+        }
+    }
+    // One that is a folder of another's is no file.
+    let is_folder = |path: &String| {
+        paths.iter().any(|other| other.to_lowercase().starts_with(&format!("{}\\", path.to_lowercase())))
+    };
+    let mut program = b"MZ".to_vec();
+    program.resize(0x3c, 0);
+    program.extend(b"\x40\0\0\0PE\0\0\x64\x86");
+    paths.iter().filter(|path| !is_folder(path)).map(|path| (path.clone(), program.clone())).collect()
+}
+
+fn keys(hive: &Hive, key: &str) -> Vec<String> {
+    let found = hive.find_key(key).unwrap();
+    found.map_or(Vec::new(), |key| key.subkeys().unwrap().iter().map(|key| key.name()).collect())
+}
+
+/// Where a path of the registry lies on the volume, as far as real hives spell it; a command line up to its program.
+fn on_volume(text: &str, whole: bool) -> Option<String> {
+    let mut text = text.trim().to_owned();
+    if let Some(quoted) = text.strip_prefix('"') {
+        text = quoted.split('"').next()?.to_owned();
+    } else if !whole {
+        let end = text.to_lowercase().find(".exe").map(|at| at + 4).or(text.find(' ')).unwrap_or(text.len());
+        text.truncate(end);
+        if !text.rsplit('\\').next()?.contains('.') {
+            text.push_str(".exe");
+        }
+    }
+    while text.get(1..).is_some_and(|rest| rest.contains("\\\\")) {
+        text = format!("{}{}", &text[..1], text[1..].replace("\\\\", "\\"));
+    }
+    let text = text.strip_prefix("\\??\\").unwrap_or(&text);
+    let lower = text.to_lowercase();
+    for (prefix, folder) in [
+        ("\\systemroot\\", "Windows\\"),
+        ("%systemroot%\\", "Windows\\"),
+        ("%windir%\\", "Windows\\"),
+        ("c:\\windows\\", "Windows\\"),
+        ("c:\\winnt\\", "Windows\\"),
+        ("%programfiles%\\", "Program Files\\"),
+        ("%systemdrive%\\", ""),
+        ("c:\\", ""),
+    ] {
+        if lower.starts_with(prefix) {
+            return Some(format!("{folder}{}", &text[prefix.len()..]));
+        }
+    }
+    match text {
+        _ if text.contains(['%', ':']) || text.starts_with('\\') || text.is_empty() => None,
+        _ if text.contains('\\') => Some(format!("Windows\\{text}")),
+        _ => Some(format!("Windows\\System32\\{text}")),
+    }
 }
