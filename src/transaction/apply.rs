@@ -55,6 +55,7 @@ pub fn apply(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan) -> Result<A
     let mut done = Progress::default();
     match run(volume, plan, &prepared, &mut done, &log).and_then(|()| {
         verify::verify(volume, plan, &prepared)?;
+        volume.sync_volume()?;
         log(&Line::Verified)?;
         log(&Line::Done)
     }) {

@@ -74,6 +74,7 @@ pub fn resume(volume: &dyn Volume, state: &StateDir<'_>, record: &Record) -> Res
             }
         }
         verify::verify(volume, plan, &prepared)?;
+        volume.sync_volume()?;
         log(&Line::Verified)?;
         log(&Line::Done)
     };

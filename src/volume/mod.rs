@@ -308,6 +308,15 @@ pub trait Volume {
     /// `NotFound`, `NotADirectory`, `NotEmpty`.
     fn remove_empty_dir(&self, path: &VolPath) -> Result<(), VolumeError>;
 
+    /// Flushes whatever the system still holds of the whole volume, where it has a call for that and this user may use it
+    /// (Windows, as administrator). Every operation flushes what it did by itself: this comes on top, at the end.
+    ///
+    /// # Errors
+    /// The disk reports that it could not be written.
+    fn sync_volume(&self) -> Result<(), VolumeError> {
+        Ok(())
+    }
+
     /// Flushes a folder's entries to disk (the operations above do so by themselves).
     ///
     /// # Errors

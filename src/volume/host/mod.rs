@@ -478,6 +478,10 @@ impl Volume for HostVolume {
         Self::sync(&doing, &at.parent)
     }
 
+    fn sync_volume(&self) -> Result<(), VolumeError> {
+        sys::sync_volume(&self.root).map_err(Self::io(&Doing::Flushing, &VolPath::root()))
+    }
+
     fn sync_dir(&self, dir: &VolPath) -> Result<(), VolumeError> {
         let doing = Doing::Flushing;
         let dir = self.open_dir(&doing, dir, dir)?;

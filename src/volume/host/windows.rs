@@ -43,6 +43,8 @@ const DEVICE: u32 = 0x40;
 
 // Windows' numbers of errors, which the standard library does not name.
 const INVALID_FUNCTION: i32 = 1;
+const FILE_NOT_FOUND: i32 = 2;
+const PATH_NOT_FOUND: i32 = 3;
 const ACCESS_DENIED: i32 = 5;
 const INVALID_HANDLE: i32 = 6;
 const NOT_SUPPORTED: i32 = 50;
@@ -53,6 +55,18 @@ const DIRECTORY: i32 = 267;
 const STOPPED_ON_SYMLINK: i32 = 681;
 const INVALID_OWNER: i32 = 1307;
 const PRIVILEGE_NOT_HELD: i32 = 1314;
+
+/// There is no such call for it, or not for this user, or no such device.
+const CANT_FLUSH: [i32; 8] = [
+    INVALID_FUNCTION,
+    FILE_NOT_FOUND,
+    PATH_NOT_FOUND,
+    ACCESS_DENIED,
+    INVALID_HANDLE,
+    NOT_SUPPORTED,
+    INVALID_PARAMETER,
+    BAD_PATHNAME,
+];
 
 fn is(e: &io::Error, codes: &[i32]) -> bool {
     e.raw_os_error().is_some_and(|code| codes.contains(&code))
@@ -314,6 +328,18 @@ pub(super) fn sync_dir(dir: &Dir) -> io::Result<()> {
         Err(e) if is(&e, &[ACCESS_DENIED, INVALID_FUNCTION, INVALID_HANDLE, NOT_SUPPORTED, INVALID_PARAMETER]) => {
             Ok(())
         }
+        other => other,
+    }
+}
+
+/// Flushes the volume as a whole (`FlushFileBuffers` on the device). That needs an administrator, and a device: a share has none.
+pub(super) fn sync_volume(dir: &Dir) -> io::Result<()> {
+    let Some((device, _)) = device(dir) else { return Ok(()) };
+    let mut path = OsString::from(r"\\?\GLOBALROOT");
+    path.push(device);
+    let flush = || std::fs::OpenOptions::new().write(true).share_mode(share::ALL).open(path)?.sync_all();
+    match flush() {
+        Err(e) if is(&e, &CANT_FLUSH) => Ok(()),
         other => other,
     }
 }
