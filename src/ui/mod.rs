@@ -2,8 +2,8 @@
 //!
 //! Results go to stdout, everything else (status, warnings, questions, progress) to stderr. Text that comes from a
 //! volume is escaped before it reaches a terminal, by whoever puts it into a sentence (`VolPath::display_escaped`) and
-//! once more here. What the terminal can show decides about characters ([`charset`]), width ([`wrap`]) and colours
-//! ([`console`]); pipes and files get lines as long as they come.
+//! once more here. What the terminal can show decides about characters (`charset`), width (`wrap`) and colours
+//! (`console`); pipes and files get lines as long as they come.
 
 mod charset;
 mod console;

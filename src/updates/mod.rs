@@ -1,7 +1,7 @@
 //! What is installed: packages and hotfixes as the installation's registry lists them, read offline.
 //!
-//! From Vista on the list is `SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages` ([`servicing`]);
-//! before, `SOFTWARE\Microsoft\Updates` and the older `…\Windows NT\CurrentVersion\HotFix` ([`hotfix`]). Nothing is judged here.
+//! From Vista on the list is `SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages` (`servicing`);
+//! before, `SOFTWARE\Microsoft\Updates` and the older `…\Windows NT\CurrentVersion\HotFix` (`hotfix`). Nothing is judged here.
 
 mod hotfix;
 mod identity;
