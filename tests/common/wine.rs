@@ -77,6 +77,21 @@ impl Wine {
         self.run(&all)
     }
 
+    /// Another program of Wine's, such as `reg`.
+    pub fn other<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        self.plain(arguments)
+    }
+
+    /// The beginning of a command line for a shell that runs `coldmend.exe`.
+    pub fn shell(&self) -> String {
+        format!("'{}' '{}'", self.wine.display(), self.exe.display())
+    }
+
+    /// What a command line needs that [`Wine::shell`] begins.
+    pub fn environment(&self) -> [(&'static str, std::ffi::OsString); 2] {
+        [("WINEPREFIX", self.prefix.clone().into()), ("WINEDEBUG", "-all".into())]
+    }
+
     /// The folder that Wine's drive letters are links in.
     pub fn drives(&self) -> PathBuf {
         self.prefix.join("dosdevices")
