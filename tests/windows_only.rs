@@ -141,7 +141,8 @@ fn the_guide_leads_through_it() {
     let root = volume.path();
     let untouched = copied(root);
     for agree in [false, true] {
-        let line = format!("stty cols 80 rows 25; timeout --foreground 120 {} guide '{}'", wine.shell(), root.display());
+        let line =
+            format!("stty cols 80 rows 25; timeout --foreground 120 {} guide '{}'", wine.shell(), root.display());
         let script = Command::new("script")
             .args(["-q", "-e", "-f", "-c", &line, "/dev/null"])
             .stdin(Stdio::piped())
