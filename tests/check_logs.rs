@@ -68,8 +68,13 @@ fn all(root: &Path) -> Vec<(String, String, String)> {
 #[track_caller]
 fn logs(root: &Path) -> Vec<(String, String)> {
     let all = all(root);
+    // Another check may see the same fault by itself, and name the same thing.
+    let told = |subject: &str| {
+        let subject = subject.to_lowercase();
+        all.iter().any(|found| found.0 == "logs" && found.2.to_lowercase().starts_with(&subject))
+    };
     for (id, severity, subject) in &all {
-        assert!(id == "logs" || severity == "note", "{id}: {subject}");
+        assert!(id == "logs" || severity == "note" || told(subject), "{id}: {subject}");
     }
     all.into_iter().filter(|found| found.0 == "logs").map(|found| (found.1, found.2)).collect()
 }
