@@ -58,10 +58,10 @@ pub fn real(path: &Path) -> io::Result<PathBuf> {
 /// It is not there, or may not be looked at.
 #[cfg(windows)]
 pub fn real(path: &Path) -> io::Result<PathBuf> {
-    use windows_sys::Win32::Storage::FileSystem::VOLUME_NAME_GUID;
+    use crate::windows::calls::volume_info::Naming;
     match path.canonicalize() {
         Ok(real) => Ok(real.to_str().map_or_else(|| real.clone(), |text| plain(text).into())),
-        Err(e) => match crate::windows::calls::volumes::final_path(path, VOLUME_NAME_GUID) {
+        Err(e) => match crate::windows::calls::volumes::final_path(path, Naming::Volume) {
             Ok(real) => Ok(real.into()),
             Err(_) => Err(e),
         },

@@ -6,8 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use windows_sys::Win32::Storage::FileSystem::{VOLUME_NAME_DOS, VOLUME_NAME_GUID, VOLUME_NAME_NT};
-
+use super::calls::volume_info::Naming;
 use super::calls::{registry, volumes};
 use crate::safety::loaded::Loaded;
 
@@ -27,7 +26,7 @@ pub fn loaded() -> io::Result<Vec<Loaded>> {
 
 /// Every name that the system has for a file: by letter, by volume, by device. Without those that it can't say.
 pub fn names_of(file: &Path) -> Vec<String> {
-    [VOLUME_NAME_DOS, VOLUME_NAME_GUID, VOLUME_NAME_NT]
+    [Naming::Mounted, Naming::Volume, Naming::Device]
         .into_iter()
         .filter_map(|how| volumes::final_path(file, how).ok())
         .map(|name| name.to_string_lossy().into_owned())

@@ -35,6 +35,7 @@ use super::{dacl, Access, Meta};
 use crate::windows::calls::file::{self, access, share, Information, Request, Sort};
 use crate::windows::calls::security::{self, Part};
 use crate::windows::calls::volume_info::{self, Naming};
+use crate::windows::calls::volumes;
 
 /// `FILE_FLAG_BACKUP_SEMANTICS`: without it no folder can be opened.
 const BACKUP_SEMANTICS: u32 = 0x0200_0000;
@@ -304,7 +305,7 @@ pub(super) fn ntfs_serial(dir: &Dir) -> Option<u64> {
 /// Whether what was opened lies on the volume of the running Windows (of WinPE in WinPE), by the device below: a volume may
 /// have several letters or none, and a copy of it has the same serial number. The letter is asked only if no device is known.
 pub(super) fn is_running_system(dir: &Dir, given: &Path) -> bool {
-    let running = volume_info::running_windows();
+    let running = volumes::system_windows_directory().map(PathBuf::from);
     let system = running.as_ref().ok().and_then(|path| open_root(path).ok());
     if let (Some((ours, _)), Some((theirs, _))) = (device(dir), system.and_then(device)) {
         return ours == theirs;

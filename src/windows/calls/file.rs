@@ -457,37 +457,30 @@ pub fn rename(open: impl AsHandle, folder: Option<BorrowedHandle<'_>>, name: &Os
     })
 }
 
+/// Sets what a structure of fixed size says (`NtSetInformationFile`).
+///
+/// # Safety
+/// `class` must be the one that takes a `T`.
+unsafe fn set_information<T>(open: BorrowedHandle<'_>, class: wdk::FILE_INFORMATION_CLASS, info: &T) -> io::Result<()> {
+    let mut status_block = IO_STATUS_BLOCK::default();
+    let size = u32::try_from(size_of::<T>()).unwrap_or(0);
+    // SAFETY: the handle is open for synchronous use; `info` is this class' structure by the caller's word, `size` its length.
+    check(unsafe {
+        wdk::NtSetInformationFile(raw(&open), &raw mut status_block, std::ptr::from_ref(info).cast(), size, class)
+    })
+}
+
 fn set_attributes(open: BorrowedHandle<'_>, attributes: u32) -> io::Result<()> {
     // Times of 0: as they are.
     let info = wdk::FILE_BASIC_INFORMATION { FileAttributes: attributes, ..Default::default() };
-    let mut status_block = IO_STATUS_BLOCK::default();
-    let size = u32::try_from(size_of_val(&info)).unwrap_or(0);
-    // SAFETY: the handle is open for synchronous use; `info` is this class' structure, `size` its length.
-    check(unsafe {
-        wdk::NtSetInformationFile(
-            raw(&open),
-            &raw mut status_block,
-            (&raw const info).cast(),
-            size,
-            wdk::FileBasicInformation,
-        )
-    })
+    // SAFETY: that is this class' structure.
+    unsafe { set_information(open, wdk::FileBasicInformation, &info) }
 }
 
 fn dispose(open: BorrowedHandle<'_>) -> io::Result<()> {
     let info = wdk::FILE_DISPOSITION_INFORMATION { DeleteFile: true };
-    let mut status_block = IO_STATUS_BLOCK::default();
-    let size = u32::try_from(size_of_val(&info)).unwrap_or(0);
-    // SAFETY: as in `set_attributes`.
-    check(unsafe {
-        wdk::NtSetInformationFile(
-            raw(&open),
-            &raw mut status_block,
-            (&raw const info).cast(),
-            size,
-            wdk::FileDispositionInformation,
-        )
-    })
+    // SAFETY: that is this class' structure.
+    unsafe { set_information(open, wdk::FileDispositionInformation, &info) }
 }
 
 /// Deletes what is open with [`access::DELETE`], when the last handle is closed; a folder must be empty, and a link goes

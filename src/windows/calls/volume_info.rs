@@ -5,19 +5,17 @@
 use std::ffi::OsString;
 use std::io;
 use std::mem::size_of;
-use std::os::windows::ffi::OsStringExt as _;
 use std::os::windows::io::AsHandle;
-use std::path::PathBuf;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Wdk::Storage::FileSystem as wdk;
 use windows_sys::Wdk::System::SystemServices::FILE_FS_FULL_SIZE_INFORMATION;
 use windows_sys::Win32::Storage::FileSystem as win32;
 use windows_sys::Win32::System::Ioctl::{FSCTL_GET_NTFS_VOLUME_DATA, NTFS_VOLUME_DATA_BUFFER};
-use windows_sys::Win32::System::SystemInformation::GetSystemWindowsDirectoryW;
 use windows_sys::Win32::System::IO::{DeviceIoControl, IO_STATUS_BLOCK};
 
 use super::file::{check, raw};
+use super::text::until_nul;
 
 /// `MAX_PATH` and one.
 const NAME_UNITS: usize = 261;
@@ -35,12 +33,6 @@ pub struct FileSystem {
     pub read_only: bool,
     /// The short serial number, as `vol` shows it.
     pub serial: u32,
-}
-
-/// The units up to the first zero.
-fn text(units: &[u16]) -> OsString {
-    let len = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
-    OsString::from_wide(units.get(..len).unwrap_or_default())
 }
 
 /// The file system (`GetVolumeInformationByHandleW`).
@@ -67,7 +59,7 @@ pub fn file_system(open: impl AsHandle) -> io::Result<FileSystem> {
     if done == 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(FileSystem { name: text(&name), read_only: flags & READ_ONLY_VOLUME != 0, serial })
+    Ok(FileSystem { name: until_nul(&name), read_only: flags & READ_ONLY_VOLUME != 0, serial })
 }
 
 /// How many bytes this user can still write there (`FileFsFullSizeInformation`).
@@ -122,6 +114,8 @@ pub fn ntfs_serial(open: impl AsHandle) -> Option<u64> {
 pub enum Naming {
     /// The letter or the folder where it is mounted: `\\?\D:\Windows`.
     Mounted,
+    /// The volume's own name: `\\?\Volume{…}\Windows`.
+    Volume,
     /// The device: `\Device\HarddiskVolume3\Windows`.
     Device,
     /// None: `\Windows`.
@@ -135,6 +129,7 @@ pub enum Naming {
 pub fn final_path(open: impl AsHandle, naming: Naming) -> io::Result<OsString> {
     let flags = match naming {
         Naming::Mounted => win32::VOLUME_NAME_DOS,
+        Naming::Volume => win32::VOLUME_NAME_GUID,
         Naming::Device => win32::VOLUME_NAME_NT,
         Naming::None => win32::VOLUME_NAME_NONE,
     };
@@ -144,21 +139,7 @@ pub fn final_path(open: impl AsHandle, naming: Naming) -> io::Result<OsString> {
     let len = unsafe { win32::GetFinalPathNameByHandleW(raw(&open), buffer.as_mut_ptr(), units, flags) };
     match usize::try_from(len).ok().and_then(|len| buffer.get(..len)) {
         Some([]) => Err(io::Error::last_os_error()),
-        Some(path) => Ok(text(path)),
+        Some(path) => Ok(until_nul(path)),
         None => Err(io::ErrorKind::InvalidInput.into()),
-    }
-}
-
-/// The folder of the running Windows, WinPE's own in WinPE (`GetSystemWindowsDirectoryW`).
-///
-/// # Errors
-/// What the system reports.
-pub fn running_windows() -> io::Result<PathBuf> {
-    let mut buffer = [0u16; NAME_UNITS];
-    // SAFETY: the buffer is as long as the call is told.
-    let len = unsafe { GetSystemWindowsDirectoryW(buffer.as_mut_ptr(), u32::try_from(buffer.len()).unwrap_or(0)) };
-    match usize::try_from(len).ok().and_then(|len| buffer.get(..len)) {
-        Some([]) | None => Err(io::Error::last_os_error()),
-        Some(path) => Ok(text(path).into()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A volume's name is `\\?\Volume{GUID}\`, with the backslash at the end for its root folder and without it for the device.
 //! Source: Microsoft's "Volume Management Functions" (`FindFirstVolumeW`, `GetVolumePathNamesForVolumeNameW`,
-//! `GetVolumeInformationW`, …), `GetFinalPathNameByHandleW`, and the control codes of `winioctl.h`.
+//! `GetVolumeInformationW`, …), and the control codes of `winioctl.h`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
@@ -16,10 +16,10 @@ use windows_sys::Win32::Foundation::{
     ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA, ERROR_NO_MORE_FILES, HANDLE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    FindFirstVolumeW, FindNextVolumeW, FindVolumeClose, GetDiskFreeSpaceExW, GetDriveTypeW, GetFinalPathNameByHandleW,
-    GetLogicalDrives, GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW,
-    GetVolumePathNamesForVolumeNameW, QueryDosDeviceW, FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES,
-    FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
+    FindFirstVolumeW, FindNextVolumeW, FindVolumeClose, GetDiskFreeSpaceExW, GetDriveTypeW, GetLogicalDrives,
+    GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, GetVolumePathNamesForVolumeNameW,
+    QueryDosDeviceW, FILE_FLAG_BACKUP_SEMANTICS, FILE_READ_ATTRIBUTES, FILE_SHARE_DELETE, FILE_SHARE_READ,
+    FILE_SHARE_WRITE, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::Ioctl::{
     FSCTL_DISMOUNT_VOLUME, FSCTL_IS_VOLUME_DIRTY, FSCTL_LOCK_VOLUME, IOCTL_DISK_GET_DRIVE_LAYOUT_EX,
@@ -29,6 +29,7 @@ use windows_sys::Win32::System::SystemInformation::{GetSystemDirectoryW, GetSyst
 use windows_sys::Win32::System::IO::DeviceIoControl;
 
 use super::text::{list, until_nul, wide};
+use super::volume_info::{self, Naming};
 
 /// Longer than any path of Windows, in characters.
 const LONG: usize = 32_768;
@@ -218,20 +219,17 @@ pub fn system_directory() -> io::Result<OsString> {
     directory(|buffer, len| unsafe { GetSystemDirectoryW(buffer, len) })
 }
 
-/// How a file or folder is named, in one of the ways of `GetFinalPathNameByHandleW` (`VOLUME_NAME_DOS`, `_GUID`, `_NT`). Asks only
-/// for its attributes, which is possible while somebody else has it open for himself alone.
+/// How a file or folder is named. Asks only for its attributes, which is possible while somebody else has it open for himself alone.
 ///
 /// # Errors
-/// It is not there; the volume has no such name (one without a letter has none for `VOLUME_NAME_DOS`).
-pub fn final_path(path: &Path, how: u32) -> io::Result<OsString> {
+/// It is not there; there is no such name (a volume without a letter has none for [`Naming::Mounted`]).
+pub fn final_path(path: &Path, naming: Naming) -> io::Result<OsString> {
     let file = OpenOptions::new()
         .access_mode(FILE_READ_ATTRIBUTES)
         .share_mode(SHARE_ALL)
         .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
         .open(path)?;
-    let handle = file.as_raw_handle();
-    // SAFETY: the handle is open; `directory` gives a buffer and its length.
-    directory(|buffer, len| unsafe { GetFinalPathNameByHandleW(handle, buffer, len, how) })
+    volume_info::final_path(&file, naming)
 }
 
 /// The device of a volume or disk: its name without the backslash at the end.
