@@ -43,6 +43,23 @@ impl Storage for ReadOnly {
     }
 }
 
+/// A new hive's bytes, and the same hive with a key in it that is to be committed.
+fn new_and_edited() -> (Vec<u8>, Hive) {
+    let bytes = Hive::create(&NewHive::default(), NOW).unwrap().bytes().to_vec();
+    let mut hive = Hive::open(bytes.clone()).unwrap();
+    hive.create_key("Coldmend", NOW).unwrap();
+    (bytes, hive)
+}
+
+/// Commits it, with two logs that are empty so far; the logs afterwards, and what came of it.
+fn commit(hive: Hive, regime: LogRegime, primary: &mut dyn Storage) -> ([Vec<u8>; 2], bool) {
+    let logs = LogFiles { log1: Some(Vec::new()), log2: Some(Vec::new()), ..LogFiles::default() };
+    let (mut log1, mut log2) = (MemoryStorage::default(), MemoryStorage::default());
+    let mut storages = LogStorages { log1: Some(&mut log1), log2: Some(&mut log2), ..LogStorages::default() };
+    let done = Commit::prepare(hive, &logs, regime, NOW).unwrap().execute(primary, &mut storages);
+    ([log1.0, log2.0], done.is_ok())
+}
+
 fn signature(log: &Path) -> Vec<u8> {
     fs::read(log).unwrap()[512..516].to_vec()
 }
@@ -50,17 +67,14 @@ fn signature(log: &Path) -> Vec<u8> {
 #[test]
 fn one_edit_after_the_other_keeps_the_format() {
     for (regime, expected) in [(LogRegime::Log12Dirt, b"DIRT"), (LogRegime::Log12HvLe, b"HvLE")] {
-        let mut primary = MemoryStorage(Hive::create(&NewHive::default(), NOW).unwrap().bytes().to_vec());
-        let logs = LogFiles { log1: Some(Vec::new()), log2: Some(Vec::new()), ..LogFiles::default() };
-        let mut hive = Hive::open(primary.0.clone()).unwrap();
-        hive.create_key("Coldmend", NOW).unwrap();
-        let (mut log1, mut log2) = (MemoryStorage::default(), MemoryStorage::default());
-        let mut storages = LogStorages { log1: Some(&mut log1), log2: Some(&mut log2), ..LogStorages::default() };
-        Commit::prepare(hive, &logs, regime, NOW).unwrap().execute(&mut primary, &mut storages).unwrap();
+        let (bytes, edited) = new_and_edited();
+        let mut primary = MemoryStorage(bytes);
+        let ([log1, log2], done) = commit(edited, regime, &mut primary);
+        assert!(done);
         let folder = tempfile::tempdir().unwrap();
         let hive = folder.path().join("SYSTEM");
         let log = folder.path().join("SYSTEM.LOG1");
-        for (path, bytes) in [(&hive, &primary.0), (&log, &log1.0), (&folder.path().join("SYSTEM.LOG2"), &log2.0)] {
+        for (path, bytes) in [(&hive, &primary.0), (&log, &log1), (&folder.path().join("SYSTEM.LOG2"), &log2)] {
             fs::write(path, bytes).unwrap();
         }
         for number in 1..4 {
@@ -95,19 +109,14 @@ fn a_dirty_hive_of_windows_7_is_edited_with_its_log() {
 
 #[test]
 fn a_destroyed_base_block_is_told_with_the_way_out() {
-    let mut primary = MemoryStorage(Hive::create(&NewHive::default(), NOW).unwrap().bytes().to_vec());
-    let logs = LogFiles { log1: Some(Vec::new()), log2: Some(Vec::new()), ..LogFiles::default() };
-    let mut hive = Hive::open(primary.0.clone()).unwrap();
-    hive.create_key("Coldmend", NOW).unwrap();
-    let (mut log1, mut log2) = (MemoryStorage::default(), MemoryStorage::default());
-    let mut storages = LogStorages { log1: Some(&mut log1), log2: Some(&mut log2), ..LogStorages::default() };
+    let (mut bytes, edited) = new_and_edited();
     // The disk dies when the logs are complete.
-    let mut dies = ReadOnly(primary.0.clone());
-    Commit::prepare(hive, &logs, LogRegime::Log12HvLe, NOW).unwrap().execute(&mut dies, &mut storages).unwrap_err();
-    primary.0[..512].fill(0);
+    let (logs, done) = commit(edited, LogRegime::Log12HvLe, &mut ReadOnly(bytes.clone()));
+    assert!(!done);
+    bytes[..512].fill(0);
     let folder = tempfile::tempdir().unwrap();
     let hive = folder.path().join("SYSTEM");
-    fs::write(&hive, &primary.0).unwrap();
+    fs::write(&hive, &bytes).unwrap();
     let run = |command: &str| {
         let done = Command::new(env!("CARGO_BIN_EXE_coldmend")).args(["hive", command]).arg(&hive).output().unwrap();
         (done.status.code().unwrap(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
@@ -117,7 +126,7 @@ fn a_destroyed_base_block_is_told_with_the_way_out() {
     assert!(status == 1 && said.contains("from a backup"), "{status}: {said}");
     let (status, said) = run("info");
     assert!(status == 4 && said.contains("no registry hive"), "{status}: {said}");
-    for (ending, log) in [("LOG1", &log1.0), ("LOG2", &log2.0)] {
+    for (ending, log) in ["LOG1", "LOG2"].iter().zip(&logs) {
         fs::write(folder.path().join(format!("SYSTEM.{ending}")), log).unwrap();
     }
     let (status, said) = run("check");

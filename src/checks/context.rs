@@ -7,12 +7,12 @@ use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
 use crate::knowledge::{Knowledge, Presence};
 use crate::plan::{HiveName, RegValue};
+use crate::updates::SERVICING as CBS;
 use crate::volume::{Kind, VolPath, Volume};
 
 use super::Expected;
 
 const XML_LIMIT: u64 = 1 << 20;
-const CBS: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing";
 
 /// The input of every check.
 pub struct Context<'a> {

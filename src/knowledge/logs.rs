@@ -26,6 +26,18 @@ pub enum LogKind {
     Panther,
 }
 
+impl LogKind {
+    /// Every kind, in the order in which they are read and told.
+    pub const ALL: [LogKind; 6] = [
+        LogKind::Cbs,
+        LogKind::Dism,
+        LogKind::Setupapi,
+        LogKind::WindowsUpdate,
+        LogKind::ReportingEvents,
+        LogKind::Panther,
+    ];
+}
+
 /// What sort of thing a log names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -67,7 +67,7 @@ pub fn gather(volume: &dyn Volume, installation: &Installation) -> Logs {
 /// The same for a Windows folder that was installed at this time, in seconds since 1970.
 pub(crate) fn gather_from(volume: &dyn Volume, windows: &VolPath, installed: Option<u32>) -> Logs {
     let mut logs = Logs::default();
-    for &kind in sources::KINDS {
+    for kind in LogKind::ALL {
         gather_kind(volume, windows, kind, &mut logs);
     }
     if let Some(installed) = installed.filter(|&installed| installed > 0) {

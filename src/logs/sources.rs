@@ -28,16 +28,6 @@ const PLACES: &[Place] = &[
 /// The most files of one place.
 const MAX_FILES: usize = 16;
 
-/// Every kind of log.
-pub(super) const KINDS: &[LogKind] = &[
-    LogKind::Cbs,
-    LogKind::Dism,
-    LogKind::Setupapi,
-    LogKind::WindowsUpdate,
-    LogKind::ReportingEvents,
-    LogKind::Panther,
-];
-
 /// The logs of a kind, newest first, place by place; what could not be looked at goes into `could_not`.
 pub(super) fn find(volume: &dyn Volume, windows: &VolPath, kind: LogKind, could_not: &mut Vec<String>) -> Vec<Source> {
     let mut found = Vec::new();

@@ -340,9 +340,7 @@ fn only_the_newest_part_of_a_large_log_is_read() {
     large(80);
 }
 
-/// `cargo test --release -- --ignored a_log_of_300_mb --nocapture`
 #[test]
-#[ignore = "300 MB"]
 fn a_log_of_300_mb() {
     large(300);
 }

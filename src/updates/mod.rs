@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::evidence::Installation;
 
 pub use identity::Identity;
+pub use servicing::{PACKAGES, SERVICING};
 pub use state::PackageState;
 
 /// Builds from which on component-based servicing keeps the list (Windows Vista).

@@ -9,8 +9,10 @@ use crate::plan::HiveName;
 
 use super::{Identity, PackageState, Update, Updates};
 
-/// In SOFTWARE.
-const PACKAGES: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages";
+/// Component-based servicing in SOFTWARE.
+pub const SERVICING: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing";
+/// Its packages.
+pub const PACKAGES: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages";
 
 pub(super) fn packages(software: &Registry<'_>) -> Result<Updates> {
     let bad = |e| hive_failure(HiveName::Software, e);

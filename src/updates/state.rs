@@ -4,6 +4,11 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+// Rows of the table that decisions name.
+const STAGED: u32 = 0x40;
+const SUPERSEDED: u32 = 0x50;
+const INSTALLED: u32 = 0x70;
+
 /// A state, as the registry has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageState {
@@ -49,6 +54,16 @@ impl PackageState {
         }
     }
 
+    /// Whether it is installed.
+    pub fn is_installed(&self) -> bool {
+        *self == PackageState::Installed || *self == PackageState::Servicing(INSTALLED)
+    }
+
+    /// Whether the package's own files belong on the disk: from staged on, and until something newer takes its place.
+    pub fn has_files(&self) -> bool {
+        matches!(self, PackageState::Servicing(number) if *number >= STAGED && *number != SUPERSEDED)
+    }
+
     /// Whether something is still to be done: it was begun, and waits for a restart.
     pub fn is_pending(&self) -> bool {
         self.name().ends_with("-pending")
@@ -74,6 +89,8 @@ mod tests {
         assert_eq!(PackageState::Servicing(112).name(), "installed");
         assert_eq!(PackageState::Servicing(80).name(), "superseded");
         assert_eq!(PackageState::Servicing(7).name(), "state 0x7");
+        let named = [STAGED, SUPERSEDED, INSTALLED].map(|number| PackageState::Servicing(number).name());
+        assert_eq!(named, ["staged", "superseded", "installed"]);
         assert!(PackageState::Servicing(96).is_pending() && !PackageState::Servicing(112).is_pending());
     }
 }

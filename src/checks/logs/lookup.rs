@@ -8,11 +8,10 @@ use crate::findings::Evidence;
 use crate::knowledge::{windows_path, ImagePath, Knowledge, LogFault};
 use crate::logs::{Event, Object};
 use crate::plan::{HiveName, RegValue};
+use crate::updates::PACKAGES;
 use crate::volume::escape::escape_text;
 use crate::volume::{Kind, VolPath};
 
-/// Where SOFTWARE lists the packages.
-const PACKAGES: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages";
 /// The longest inf that is read.
 const INF_LIMIT: u64 = 1 << 20;
 

@@ -192,15 +192,7 @@ fn push_over(findings: &mut Findings, over: &[(&Event, String)]) {
 
 /// The newest failures that name nothing that could be looked up, one note for each kind of log.
 fn push_others(findings: &mut Findings, others: &[&Event]) {
-    let kinds = [
-        LogKind::Cbs,
-        LogKind::Dism,
-        LogKind::Setupapi,
-        LogKind::WindowsUpdate,
-        LogKind::ReportingEvents,
-        LogKind::Panther,
-    ];
-    for kind in kinds {
+    for kind in LogKind::ALL {
         let mut of_kind: Vec<&Event> =
             others.iter().copied().filter(|event| event.kind == kind && event.settled.is_none()).collect();
         of_kind.sort_by_key(|event| std::cmp::Reverse(event.time));

@@ -5,12 +5,13 @@
 //! that are of another form than the files' are "could not check". Source: Microsoft KB947821 (CheckSUR: "CBS MUM Missing", "CSI Manifest
 //! Missing", "CSI Catalog Missing"); published descriptions of the hive.
 
-use super::{cut, folder_names, shown, CBS};
+use super::{cut, folder_names, shown};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::evidence::{hive_failure, Registry, SideHive};
 use crate::findings::{Evidence, Finding, Findings, Severity};
 use crate::plan::HiveName;
+use crate::updates::{PackageState, PACKAGES};
 use crate::volume::{Kind, VolPath};
 
 const ID: &str = "component-store";
@@ -18,10 +19,6 @@ const SOURCE: &str = "Microsoft KB947821 (CheckSUR); published descriptions of t
 const MAX_KEYS: usize = 500_000;
 /// If of so many keys none has its file, the names are not understood.
 const STRANGE: usize = 20;
-/// `CurrentState` of a package, from staged on; 0x70 is installed, 0x50 superseded.
-const STAGED: u32 = 0x40;
-const SUPERSEDED: u32 = 0x50;
-const INSTALLED: u32 = 0x70;
 
 /// COMPONENTS, read when the first check asks for it.
 #[derive(Default)]
@@ -158,29 +155,31 @@ pub(in crate::checks) fn packages(context: &Context<'_>, findings: &mut Findings
     }
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
-    let root = format!("{CBS}\\Packages");
     let path = context.in_windows("servicing\\Packages")?;
-    let names = context.software.subkeys(&root).map_err(bad)?;
+    let names = context.software.subkeys(PACKAGES).map_err(bad)?;
     if names.is_empty() {
         return Ok(());
     }
     let there = folder_names(context, &path)?.unwrap_or_default();
     let (mut installed, mut others) = (Vec::new(), Vec::new());
     for name in names.into_iter().take(MAX_KEYS) {
-        let state = context.software.dword(&format!("{root}\\{name}"), "CurrentState").map_err(bad)?;
-        let Some(state) = state.filter(|s| *s >= STAGED && *s != SUPERSEDED) else { continue };
+        let number = context.software.dword(&format!("{PACKAGES}\\{name}"), "CurrentState").map_err(bad)?;
+        let state = number.map_or(PackageState::Unknown, PackageState::Servicing);
+        if !state.has_files() {
+            continue;
+        }
         for ending in ["mum", "cat"] {
             let file = format!("{name}.{ending}");
             let seen = if !there.contains(&file.to_lowercase()) {
                 "nothing"
-            } else if state == INSTALLED && is_empty(context, &path, &file)? {
+            } else if state.is_installed() && is_empty(context, &path, &file)? {
                 "a file of 0 bytes"
             } else {
                 continue;
             };
             let place = format!("{}\\{}", path.display_escaped(), shown(&file));
-            let list = if state == INSTALLED { &mut installed } else { &mut others };
-            list.push(Evidence::new(place, seen, format!("the file of a package in state {state:#x}")));
+            let list = if state.is_installed() { &mut installed } else { &mut others };
+            list.push(Evidence::new(place, seen, format!("the file of a package that is {}", state.name())));
         }
     }
     for (evidence, severity, title) in [

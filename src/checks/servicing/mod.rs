@@ -34,11 +34,10 @@ use crate::error::Result;
 use crate::evidence::{hive_failure, ProgramPaths, Registry};
 use crate::findings::Evidence;
 use crate::plan::HiveName;
+use crate::updates::SERVICING as CBS;
 use crate::volume::escape::escape_text;
 use crate::volume::{Kind, VolPath};
 
-/// Component-based servicing in SOFTWARE.
-const CBS: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing";
 /// As many lines of evidence as a finding carries.
 const MAX_EVIDENCE: usize = 20;
 
