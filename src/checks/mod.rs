@@ -2,6 +2,9 @@
 //!
 //! A check is a record ([`Check`]) with an id, what it applies to, and a function; one file per check. A check that can't be
 //! made says so ("could not check" is never "healthy"), and what varies in healthy machines is never an alarm.
+//!
+//! A new check is a file here or in the folder that it belongs to (`policy`: switches and policies; `servicing`: files, pending servicing, the
+//! component store), a line in that folder's list `CHECKS`, and a record in `knowledge/checks.toml`; a test wants both.
 
 mod bits_queue;
 mod cache;
@@ -52,8 +55,8 @@ pub struct Check {
     run: fn(&Context<'_>, &mut Findings) -> Result<()>,
 }
 
-/// The checks of the installation itself, in the order in which findings are shown; those of policies come after them.
-pub const CHECKS: &[Check] = &[
+/// The checks of the installation itself, in the order in which findings are shown.
+const CHECKS: &[Check] = &[
     Check { id: "hive-state", run: hive_state::run },
     Check { id: "setup-in-progress", run: setup_in_progress::run },
     Check { id: "hibernation", run: hibernation::run },
@@ -75,25 +78,11 @@ pub const CHECKS: &[Check] = &[
     Check { id: "earlier-reset", run: earlier_reset::run },
     Check { id: "os-upgrade", run: os_upgrade::run },
     Check { id: "logs", run: logs::run },
-    Check { id: "service-file", run: servicing::service_file },
-    Check { id: "driver-key", run: servicing::driver_keys },
-    Check { id: "update-stack-file", run: servicing::update_stack },
-    Check { id: "pending-servicing", run: servicing::pending },
-    Check { id: "registry-transactions", run: servicing::transactions },
-    Check { id: "servicing-stack", run: servicing::stack_version },
-    Check { id: "component-store", run: servicing::component_store },
-    Check { id: "package-files", run: servicing::packages },
-    Check { id: "driver-store", run: servicing::driver_store },
-    Check { id: "catalogs", run: servicing::catalogs },
-    Check { id: "profile-list", run: servicing::profiles },
-    Check { id: "environment", run: servicing::environment },
-    Check { id: "setup-config", run: servicing::setup_config },
-    Check { id: "free-space", run: servicing::free_space },
 ];
 
-/// Every check there is.
+/// Every check there is, in the order in which findings are shown.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().chain(&policy::CHECKS)
+    CHECKS.iter().chain(servicing::CHECKS).chain(policy::CHECKS)
 }
 
 /// Runs every check.

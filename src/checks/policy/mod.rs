@@ -44,7 +44,7 @@ use crate::volume::escape::escape_text;
 use gathered::Gathered;
 
 /// These checks, in the order in which findings are shown.
-pub(super) static CHECKS: [Check; 21] = [
+pub(super) const CHECKS: &[Check] = &[
     Check { id: "policy-file", run: policy_file::run },
     Check { id: "policy-wsus", run: wsus::run },
     Check { id: "policy-update-access", run: access::run },

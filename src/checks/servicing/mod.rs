@@ -13,23 +13,13 @@ mod stack_version;
 mod transactions;
 mod update_stack;
 
-pub(super) use catalogs::run as catalogs;
-pub(super) use component_store::{packages, run as component_store, Components};
-pub(super) use driver_store::{keys as driver_keys, run as driver_store};
-pub(super) use environment::run as environment;
-pub(super) use free_space::run as free_space;
-pub(super) use pending::run as pending;
-pub(super) use profiles::run as profiles;
-pub(super) use service_file::run as service_file;
-pub(super) use setup_config::run as setup_config;
-pub(super) use stack_version::run as stack_version;
-pub(super) use transactions::run as transactions;
-pub(super) use update_stack::run as update_stack;
-
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
+pub(super) use component_store::Components;
+
 use super::context::Context;
+use super::Check;
 use crate::error::Result;
 use crate::evidence::{hive_failure, ProgramPaths, Registry};
 use crate::findings::Evidence;
@@ -37,6 +27,24 @@ use crate::plan::HiveName;
 use crate::updates::SERVICING as CBS;
 use crate::volume::escape::escape_text;
 use crate::volume::{Kind, VolPath};
+
+/// These checks, in the order in which findings are shown.
+pub(super) const CHECKS: &[Check] = &[
+    Check { id: "service-file", run: service_file::run },
+    Check { id: "driver-key", run: driver_store::keys },
+    Check { id: "update-stack-file", run: update_stack::run },
+    Check { id: "pending-servicing", run: pending::run },
+    Check { id: "registry-transactions", run: transactions::run },
+    Check { id: "servicing-stack", run: stack_version::run },
+    Check { id: "component-store", run: component_store::run },
+    Check { id: "package-files", run: component_store::packages },
+    Check { id: "driver-store", run: driver_store::run },
+    Check { id: "catalogs", run: catalogs::run },
+    Check { id: "profile-list", run: profiles::run },
+    Check { id: "environment", run: environment::run },
+    Check { id: "setup-config", run: setup_config::run },
+    Check { id: "free-space", run: free_space::run },
+];
 
 /// As many lines of evidence as a finding carries.
 const MAX_EVIDENCE: usize = 20;
