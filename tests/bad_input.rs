@@ -547,3 +547,26 @@ fn nobody_to_ask() {
     coldmend("repair --yes", volume.path()).expect(0);
     refused("undo", volume.path(), 3, &["no terminal", "--yes"]);
 }
+
+/// A hive or log that another program has: refused before anything is written, also where it is the second one.
+#[test]
+fn a_hive_that_is_held() {
+    let volume = broken_ten();
+    let root = volume.path();
+    let config = find(root, "Windows/System32/config");
+    let held = |words: &str| {
+        for name in ["SYSTEM", "SOFTWARE", "SOFTWARE.LOG1"] {
+            let Some(mut holder) = common::hold(&find(&config, name)) else {
+                return common::skip("a_hive_that_is_held", "there is no `flock`");
+            };
+            refused(words, root, 3, &["in use by another program", "nothing was written"]);
+            coldmend("diagnose", root);
+            drop(holder.stdin.take());
+            holder.wait().unwrap();
+        }
+    };
+    held("repair --yes");
+    coldmend("repair --yes", root).expect(0);
+    held("undo --yes");
+    coldmend("undo --yes", root).expect(0);
+}

@@ -240,8 +240,9 @@ fn a_hive_that_is_in_use_or_may_not_be_written() {
     let before = tree(folder.path());
     for locked in ["SYSTEM", "SYSTEM.LOG1"] {
         let path = folder.path().join(locked);
-        let holder = holder_of(Command::new("flock").arg(&path).args(["sh", "-c", "echo locked; cat"]));
-        let Some(mut holder) = holder else { return common::skip("a_hive_that_is_in_use", "there is no `flock`") };
+        let Some(mut holder) = common::hold(&path) else {
+            return common::skip("a_hive_that_is_in_use", "there is no `flock`");
+        };
         let run = hive("set", &file, &set).expect(3);
         assert!(run.stderr.contains("use") && run.stderr.contains("what to do"), "{run:?}");
         hive("ls", &file, &[]).expect(0);
@@ -274,14 +275,6 @@ fn a_hive_that_is_in_use_or_may_not_be_written() {
     hive("set", &link, &set).expect(0);
     assert_eq!(hive("get", &file, &["A", "x"]).expect(0).stdout, "1 (0x1)\n");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-}
-
-fn holder_of(command: &mut Command) -> Option<std::process::Child> {
-    use std::io::BufRead;
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    let mut line = String::new();
-    std::io::BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
-    Some(child)
 }
 
 /// What a hive holds, as an independent reader sees it.

@@ -37,6 +37,11 @@ pub fn apply(volume: &dyn Volume, state: &StateDir<'_>, plan: &Plan) -> Result<A
     check_scope(plan).map_err(|e| Failure::from_error(FailureKind::Refused, e))?;
     let (prepared, backups) = prepare(volume, plan)?;
     check_room(volume, state, &prepared, &backups)?;
+    // A hive that somebody else has, or that may not be written, is refused now and not found out half-way.
+    for hive in &prepared.hives {
+        hives::open(volume, hive)
+            .map_err(|f| f.context("making sure that the hives can be written; nothing was written"))?;
+    }
 
     let _writing = interrupt::writing();
     let _lock = state.lock()?;
@@ -205,8 +210,10 @@ fn run(
     for hive in &prepared.hives {
         interrupt::check()?;
         log(&Line::Hive { hive: hive.name, state: StepState::Intended })?;
+        let open = hives::open(volume, hive)?;
+        // From here on there may be something to take back.
         done.hives += 1;
-        hives::commit(volume, hive)?;
+        hives::commit(open, hive)?;
         log(&Line::Hive { hive: hive.name, state: StepState::Done })?;
     }
     for (index, change) in plan.file_changes() {

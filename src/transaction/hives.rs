@@ -107,9 +107,17 @@ fn unexpected(change: &Change, found: &str, expected: &str) -> Failure {
     .hint("The volume has changed since the plan was made. Run diagnose and repair again.")
 }
 
+/// Opens and locks the hive's files for writing; writes nothing.
+///
+/// # Errors
+/// Somebody else has one of them, or this user may not write it.
+pub(super) fn open<'v>(volume: &'v dyn Volume, hive: &PreparedHive) -> Result<HiveStorages<Box<dyn Storage + 'v>>> {
+    HiveStorages::open(volume, &hive.path, &hive.log_paths)
+}
+
 /// Writes the new contents by Windows' own protocol, after the recovered hive where the file was dirty.
-pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    write(volume, hive, |primary, logs| {
+pub(super) fn commit(mut open: HiveStorages<Box<dyn Storage + '_>>, hive: &PreparedHive) -> Result<()> {
+    write(&mut open, hive, |primary, logs| {
         recover_first(hive, primary, logs)?;
         hive.commit.execute(primary, logs).map(|_| ())
     })
@@ -117,7 +125,7 @@ pub(super) fn commit(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
 
 /// Finishes a commit that was cut.
 pub(super) fn finish(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    write(volume, hive, |primary, logs| {
+    write(&mut open(volume, hive)?, hive, |primary, logs| {
         recover_first(hive, primary, logs)?;
         hive.commit.finish(primary, logs).map(|_| ())
     })
@@ -126,7 +134,7 @@ pub(super) fn finish(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
 /// Puts the hive back to what it was. A recovery that was cut is completed instead: that is what Windows makes of the
 /// dirty hive in any case.
 pub(super) fn take_back(volume: &dyn Volume, hive: &PreparedHive) -> Result<()> {
-    write(volume, hive, |primary, logs| {
+    write(&mut open(volume, hive)?, hive, |primary, logs| {
         if let (Some(recovery), DiskState::Foreign) = (&hive.recovery, hive.commit.position(&*primary)?) {
             return match recovery.position(&*primary)? {
                 DiskState::Before => Ok(()),
@@ -150,11 +158,10 @@ fn recover_first(
 }
 
 fn write(
-    volume: &dyn Volume,
+    open: &mut HiveStorages<Box<dyn Storage + '_>>,
     hive: &PreparedHive,
     step: impl FnOnce(&mut dyn Storage, &mut LogStorages<'_>) -> Result<(), CommitError>,
 ) -> Result<()> {
-    let mut open = HiveStorages::open(volume, &hive.path, &hive.log_paths)?;
     let (primary, mut logs) = open.parts();
     step(primary, &mut logs).map_err(|e| write_failure(hive, e))
 }

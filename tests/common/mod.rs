@@ -220,6 +220,17 @@ pub fn try_find(root: &Path, path: &str) -> Option<PathBuf> {
     })
 }
 
+/// Another program that has the file locked until its input ends; `None` without `flock`.
+pub fn hold(path: &Path) -> Option<std::process::Child> {
+    use std::io::BufRead;
+    let mut command = Command::new("flock");
+    command.arg(path).args(["sh", "-c", "echo locked; cat"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut line = String::new();
+    std::io::BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
+    Some(child)
+}
+
 /// Says that a test was left out, or fails where the test set-up must be complete (`CI=true`).
 pub fn skip(test: &str, why: &str) {
     assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "{test} can't run: {why}");
