@@ -9,10 +9,20 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use coldmend_fixtures::{Damage, Version};
 use common::wine::Wine;
 use common::{broken, copied, find, tree, Run};
+
+/// Wine looks at the letters when its server starts, and all tests share the server: one test at a time, with a server of its own.
+fn alone(test: &str) -> Option<(&'static Wine, MutexGuard<'static, ()>)> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let wine = Wine::present(test)?;
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    wine.stop();
+    Some((wine, guard))
+}
 
 /// A letter that stands for a folder, until it is dropped. Each test takes its own.
 struct Letter(std::path::PathBuf);
@@ -38,7 +48,7 @@ fn finding_ids(run: &Run) -> Vec<String> {
 
 #[test]
 fn letters_lead_to_volumes() {
-    let Some(wine) = Wine::present("letters_lead_to_volumes") else { return };
+    let Some((wine, _alone)) = alone("letters_lead_to_volumes") else { return };
     let volume = broken(Version::Seven, &[Damage::DisableService("wuauserv".into())]);
     let _letter = Letter::new(wine, 'p', volume.path());
     let before = tree(volume.path());
@@ -53,7 +63,7 @@ fn letters_lead_to_volumes() {
 
 #[test]
 fn every_volume_is_listed_and_the_running_one_is_never_offered() {
-    let Some(wine) = Wine::present("every_volume_is_listed") else { return };
+    let Some((wine, _alone)) = alone("every_volume_is_listed") else { return };
     let volume = broken(Version::Ten22H2, &[]);
     let _letter = Letter::new(wine, 'r', volume.path());
     let scan = wine.run(&["scan", "--format", "json"]).expect(0).json();
@@ -69,7 +79,7 @@ fn every_volume_is_listed_and_the_running_one_is_never_offered() {
 
 #[test]
 fn the_running_system_and_its_hives_are_refused() {
-    let Some(wine) = Wine::present("the_running_system_is_refused") else { return };
+    let Some((wine, _alone)) = alone("the_running_system_is_refused") else { return };
     let volume = broken(Version::Ten22H2, &[Damage::DisableService("BITS".into())]);
     let config = wine.drives().join("c:").join("windows/system32/config");
     fs::create_dir_all(&config).unwrap();
@@ -110,7 +120,7 @@ fn the_running_system_and_its_hives_are_refused() {
 
 #[test]
 fn an_image_that_can_not_be_attached_says_so() {
-    let Some(wine) = Wine::present("an_image_that_can_not_be_attached_says_so") else { return };
+    let Some((wine, _alone)) = alone("an_image_that_can_not_be_attached_says_so") else { return };
     let folder = common::scratch();
     let vhdx = folder.path().join("disk.img");
     let mut bytes = b"vhdxfile".to_vec();
@@ -133,49 +143,93 @@ fn plain(bytes: &[u8]) -> String {
     parts.fold(first, |all, part| all + part.split_once(|c: char| c.is_ascii_alphabetic()).map_or("", |(_, rest)| rest))
 }
 
-/// `coldmend.exe` alone on a console of 80 by 25: from the search to the mended Windows.
+/// Runs `coldmend.exe` on a console of 80 by 25 and answers each question when it is asked; what was shown and how it ended. `None` without
+/// the program `script`.
+fn console(wine: &Wine, words: &str, answers: &[(&str, &[u8])]) -> Option<(String, i32)> {
+    let line = format!("stty cols 80 rows 25; exec timeout --foreground 120 {} {words}", wine.shell());
+    let mut script = Command::new("script")
+        .args(["-q", "-e", "-f", "-c", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .envs(wine.environment())
+        .spawn()
+        .ok()?;
+    let (mut input, mut output) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+    let mut answers = answers.iter().peekable();
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = output.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..count]);
+        let text = plain(&seen);
+        if answers.peek().is_some_and(|(question, _)| text.contains(question) && text.trim_end().ends_with(['>', ':']))
+        {
+            // Until Wine's console reads, the terminal makes another key of Enter.
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            input.write_all(answers.next().unwrap().1).unwrap();
+        }
+    }
+    let status = script.wait().unwrap().code().unwrap();
+    let seen = plain(&seen);
+    assert!(answers.peek().is_none(), "not asked: {answers:?}: {seen}");
+    Some((seen, status))
+}
+
+/// `coldmend.exe` as a guide: from the search to the mended Windows.
 #[test]
 fn the_guide_leads_through_it() {
-    let Some(wine) = Wine::present("the_guide_leads_through_it") else { return };
+    let Some((wine, _alone)) = alone("the_guide_leads_through_it") else { return };
     let volume = broken(Version::Ten22H2, &[Damage::DisableService("wuauserv".into())]);
     let root = volume.path();
     let untouched = copied(root);
-    for agree in [false, true] {
-        let line =
-            format!("stty cols 80 rows 25; timeout --foreground 120 {} guide '{}'", wine.shell(), root.display());
-        let script = Command::new("script")
-            .args(["-q", "-e", "-f", "-c", &line, "/dev/null"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .envs(wine.environment())
-            .spawn();
-        let Ok(mut script) = script else { return common::skip("the_guide_leads_through_it", "there is no `script`") };
-        let (mut input, mut output) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
-        let answers: [(&str, &[u8]); 2] =
-            [("Press Enter to see", b"\r"), ("Type yes to make", if agree { b"yes\r" } else { b"\r" })];
-        let mut answers = answers.iter().peekable();
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = output.read(&mut buffer) {
-            seen.extend_from_slice(&buffer[..count]);
-            let text = plain(&seen);
-            if answers.peek().is_some_and(|(question, _)| text.contains(question) && text.trim_end().ends_with('>')) {
-                // Until Wine's console reads, the terminal makes another key of Enter.
-                std::thread::sleep(std::time::Duration::from_secs(2));
-                input.write_all(answers.next().unwrap().1).unwrap();
-            }
-        }
-        script.wait().unwrap();
-        let seen = plain(&seen);
-        if agree {
-            assert!(seen.contains("Remove the stick"), "{seen}");
-            common::coldmend("diagnose", root).status.unwrap();
-            assert_ne!(common::hive::values(root, false), common::hive::values(untouched.path(), false));
-        } else {
-            assert!(seen.contains("Nothing was changed"), "{seen}");
-            assert_eq!(common::files(root), common::files(untouched.path()));
-            assert_eq!(common::hive::values(root, true), common::hive::values(untouched.path(), true));
-        }
-    }
+    let words = format!("guide '{}'", root.display());
+    let first: (&str, &[u8]) = ("Press Enter to see", b"\r");
+    let skip = || common::skip("the_guide_leads_through_it", "there is no `script`");
+
+    let Some((seen, status)) = console(wine, &words, &[first, ("Type yes to make", b"\r")]) else { return skip() };
+    assert!(status == 130 && seen.contains("Nothing was changed"), "{status}: {seen}");
+    assert_eq!(common::files(root), common::files(untouched.path()));
+    assert_eq!(common::hive::values(root, true), common::hive::values(untouched.path(), true));
+
+    // The key by which WinPE is known.
+    let mini = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\MiniNT";
+    assert!(wine.other(&["reg", "add", mini, "/f"]).output().unwrap().status.success());
+    let Some((seen, status)) = console(wine, &words, &[first, ("Type yes to make", b"yes\r")]) else { return skip() };
+    assert!(wine.other(&["reg", "delete", mini, "/f"]).output().unwrap().status.success());
+    assert_eq!(status, 0, "{seen}");
+    assert!(seen.contains("Remove the stick") && seen.contains("wpeutil reboot"), "{seen}");
+    assert_ne!(common::hive::values(root, false), common::hive::values(untouched.path(), false));
     wine.coldmend("diagnose", root).expect(0);
+}
+
+/// Ctrl-C at the question: nothing was written, and that is said.
+#[test]
+fn ctrl_c_at_the_question() {
+    let Some((wine, _alone)) = alone("ctrl_c_at_the_question") else { return };
+    let volume = broken(Version::Ten22H2, &[Damage::DisableService("wuauserv".into())]);
+    let before = tree(volume.path());
+    let words = format!("repair '{}'", volume.path().display());
+    let Some((seen, status)) = console(wine, &words, &[("Type yes to go on", b"\x03")]) else {
+        return common::skip("ctrl_c_at_the_question", "there is no `script`");
+    };
+    assert!(status == 130 && seen.contains("nothing was written"), "{status}: {seen}");
+    assert_eq!(tree(volume.path()), before);
+}
+
+/// A hive that another program has open gets its own message.
+#[test]
+fn a_hive_that_is_held() {
+    let Some((wine, _alone)) = alone("a_hive_that_is_held") else { return };
+    let volume = broken(Version::Ten22H2, &[Damage::DisableService("wuauserv".into())]);
+    let _letter = Letter::new(wine, 't', volume.path());
+    let before = tree(volume.path());
+    // A program whose input is the hive: open for reading, shared for reading only.
+    let hold = "ping -n 60 127.0.0.1 < T:\\Windows\\System32\\config\\SYSTEM";
+    let mut holder = wine.other(&["cmd", "/c", hold]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let run = wine.run(&["repair", "--yes", "T:"]);
+    let _ = holder.kill();
+    holder.wait().unwrap();
+    assert_eq!(run.status, Some(3), "{run:?}");
+    assert!(run.stderr.contains("in use by another program") && run.stderr.contains("reg unload"), "{run:?}");
+    assert_eq!(tree(volume.path()), before);
 }

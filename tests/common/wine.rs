@@ -77,6 +77,12 @@ impl Wine {
         self.run(&all)
     }
 
+    /// Ends everything that runs in this Wine, its server included; the next program starts it anew.
+    pub fn stop(&self) {
+        let _ = self.plain(&["wineboot", "-k"]).output();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+
     /// Another program of Wine's, such as `reg`.
     pub fn other<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         self.plain(arguments)

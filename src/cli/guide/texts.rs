@@ -161,6 +161,33 @@ pub(super) fn looked_again(diagnosis: &Diagnosis) -> String {
     }
 }
 
+/// Where coldmend runs, as far as the way back to the mended Windows depends on it.
+#[allow(dead_code)] // Each system makes only its own.
+enum Surroundings {
+    /// WinPE or the recovery environment, on the machine itself.
+    WinPe,
+    /// A whole Windows, with the other one's disk attached.
+    Windows,
+    /// Another system.
+    Other,
+}
+
+impl Surroundings {
+    #[cfg(windows)]
+    fn here() -> Self {
+        if crate::windows::is_winpe() {
+            Surroundings::WinPe
+        } else {
+            Surroundings::Windows
+        }
+    }
+
+    #[cfg(not(windows))]
+    fn here() -> Self {
+        Surroundings::Other
+    }
+}
+
 /// That it is done, and what comes next.
 pub(super) fn done(outcome: &Outcome, again: Option<&str>, undo: &str, target: &Path) -> String {
     let taken_back = matches!(outcome, Outcome::TakenBack { .. } | Outcome::UndoFinished { .. });
@@ -180,12 +207,21 @@ pub(super) fn done(outcome: &Outcome, again: Option<&str>, undo: &str, target: &
         }
     }
     out.push_str("\nWhat comes next:\n");
-    if cfg!(windows) {
-        out.push_str("  - Remove the stick and restart: switch the machine off and on, or type\n");
-        let _ = writeln!(out, "      {}", whole("wpeutil reboot"));
-    } else {
-        let target = whole(&target.display().to_string());
-        let _ = writeln!(out, "  - Unmount the volume ({target}).\n  - Remove the stick and restart.");
+    let target = whole(&target.display().to_string());
+    match Surroundings::here() {
+        Surroundings::WinPe => {
+            out.push_str("  - Remove the stick and restart: switch the machine off and on, or type\n");
+            let _ = writeln!(out, "      {}", whole("wpeutil reboot"));
+        }
+        Surroundings::Windows => {
+            let _ = writeln!(
+                out,
+                "  - Give the disk ({target}) back to the machine that it belongs to: eject it, or switch this machine off, and take it out.\n  - Start that machine."
+            );
+        }
+        Surroundings::Other => {
+            let _ = writeln!(out, "  - Unmount the volume ({target}).\n  - Remove the stick and restart.");
+        }
     }
     if !taken_back {
         out.push_str("  - In Windows, search for updates. The first search takes longer than usual.\n");

@@ -9,8 +9,8 @@ use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{GetLastError, SetLastError, ERROR_NOT_ALL_ASSIGNED, ERROR_SUCCESS, HANDLE, LUID};
 use windows_sys::Win32::Security::{
-    AdjustTokenPrivileges, GetTokenInformation, LookupPrivilegeValueW, TokenElevation, LUID_AND_ATTRIBUTES,
-    SE_PRIVILEGE_ENABLED, TOKEN_ADJUST_PRIVILEGES, TOKEN_ELEVATION, TOKEN_PRIVILEGES, TOKEN_QUERY,
+    AdjustTokenPrivileges, LookupPrivilegeValueW, LUID_AND_ATTRIBUTES, SE_PRIVILEGE_ENABLED, TOKEN_ADJUST_PRIVILEGES,
+    TOKEN_PRIVILEGES, TOKEN_QUERY,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::{SetErrorMode, SEM_FAILCRITICALERRORS, SEM_NOOPENFILEERRORBOX};
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
@@ -56,25 +56,6 @@ pub fn enable_privilege(name: &str) -> io::Result<bool> {
         (_, ERROR_NOT_ALL_ASSIGNED) => Ok(false),
         _ => Ok(true),
     }
-}
-
-/// Whether the process runs with an administrator's full token ("Run as administrator").
-///
-/// # Errors
-/// What the system reports.
-pub fn is_elevated() -> io::Result<bool> {
-    let token = own_token(TOKEN_QUERY)?;
-    let mut elevation = TOKEN_ELEVATION { TokenIsElevated: 0 };
-    let size = std::mem::size_of::<TOKEN_ELEVATION>() as u32;
-    let mut got = 0u32;
-    // SAFETY: the buffer is a TOKEN_ELEVATION, which is what this class gives, and `size` is its size.
-    let asked = unsafe {
-        GetTokenInformation(token.as_raw_handle(), TokenElevation, (&raw mut elevation).cast(), size, &mut got)
-    };
-    if asked == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(elevation.TokenIsElevated != 0)
 }
 
 /// Errors of drives come back as errors: no window ("There is no disk in the drive") waits for somebody to click.

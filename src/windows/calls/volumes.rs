@@ -22,8 +22,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_SHARE_WRITE, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS,
 };
 use windows_sys::Win32::System::Ioctl::{
-    FSCTL_DISMOUNT_VOLUME, FSCTL_IS_VOLUME_DIRTY, FSCTL_LOCK_VOLUME, IOCTL_DISK_GET_DRIVE_LAYOUT_EX,
-    IOCTL_DISK_GET_LENGTH_INFO, IOCTL_STORAGE_GET_DEVICE_NUMBER,
+    FSCTL_DISMOUNT_VOLUME, FSCTL_LOCK_VOLUME, IOCTL_DISK_GET_DRIVE_LAYOUT_EX, IOCTL_DISK_GET_LENGTH_INFO,
+    IOCTL_STORAGE_GET_DEVICE_NUMBER,
 };
 use windows_sys::Win32::System::SystemInformation::{GetSystemDirectoryW, GetSystemWindowsDirectoryW};
 use windows_sys::Win32::System::IO::DeviceIoControl;
@@ -294,15 +294,6 @@ pub fn first_sectors(volume: &OsStr) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; 4096];
     device(volume, GENERIC_READ)?.read_exact(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether the file system is marked dirty: `FSCTL_IS_VOLUME_DIRTY`.
-///
-/// # Errors
-/// Not an administrator; no file system that has such a mark.
-pub fn is_dirty(volume: &OsStr) -> io::Result<bool> {
-    let answer = control(&device(volume, GENERIC_READ)?, FSCTL_IS_VOLUME_DIRTY, 4)?;
-    Ok(number(&answer, 0).unwrap_or(0) & 1 != 0)
 }
 
 /// The size of a volume's device, in bytes; also where no file system is on it.
