@@ -14,6 +14,7 @@
 //! * [`logs`]: what Windows' own logs say failed.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
+//! * [`verdict`]: findings put together into causes, ranked, with what can be done about each.
 //! * [`updates`]: what is installed, for `coldmend updates`.
 //! * [`remedies`]: from findings to a [`plan`].
 //! * [`safety`]: what is refused before anything is written.
@@ -40,6 +41,7 @@ pub mod target;
 pub mod transaction;
 pub mod ui;
 pub mod updates;
+pub mod verdict;
 pub mod volume;
 #[cfg(windows)]
 pub mod windows;

@@ -1,11 +1,14 @@
 //! What every check looks at: the hives through the independent reader, the volume, and the services with what is
 //! expected of them.
 
+use std::cell::OnceCell;
+
 use crate::error::{Context as _, Failure, Result};
 use crate::evidence::{hive_failure, Installation, Registry, RegistryError};
 use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
 use crate::knowledge::{Knowledge, Presence};
+use crate::logs::{self, Logs};
 use crate::plan::{HiveName, RegValue};
 use crate::updates::SERVICING as CBS;
 use crate::volume::{Kind, VolPath, Volume};
@@ -31,6 +34,8 @@ pub struct Context<'a> {
     services: Vec<Service>,
     /// COMPONENTS, for the checks of servicing.
     pub(super) components: super::servicing::Components,
+    /// What Windows' own logs say, read when it is first asked for.
+    logs: OnceCell<Logs>,
     /// What the checks of policies share.
     pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
@@ -77,6 +82,7 @@ impl<'a> Context<'a> {
             pending: false,
             services: Vec::new(),
             components: super::servicing::Components::default(),
+            logs: OnceCell::new(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
         };
@@ -111,6 +117,11 @@ impl<'a> Context<'a> {
     /// Damaged structures.
     pub fn dword(&self, key: &str, name: &str) -> Result<Option<u32>> {
         Ok(self.value(key, name)?.and_then(|v| v.as_dword()))
+    }
+
+    /// What Windows' own logs say failed.
+    pub fn logs(&self) -> &Logs {
+        self.logs.get_or_init(|| logs::gather(self.volume, self.installation))
     }
 
     /// A path under the Windows folder.

@@ -35,6 +35,7 @@ mod update_cache;
 
 use crate::error::Result;
 use crate::findings::Findings;
+use crate::knowledge::Knowledge;
 
 pub use bits_queue::{queue_files, queue_folder};
 pub use catalog_cache::FOLDER as CATALOG_CACHE;
@@ -53,6 +54,14 @@ pub struct Check {
     /// Its id; `coldmend explain ID` tells about it.
     pub id: &'static str,
     run: fn(&Context<'_>, &mut Findings) -> Result<()>,
+}
+
+impl Check {
+    /// Whether this build has what the check looks at (`builds` in `knowledge/checks.toml`).
+    pub fn applies_to(&self, build: u32) -> bool {
+        let explanation = Knowledge::builtin().explain_check(self.id);
+        explanation.and_then(|e| e.builds).is_none_or(|builds| builds.contains(build))
+    }
 }
 
 /// The checks of the installation itself, in the order in which findings are shown.
@@ -91,6 +100,10 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
     for check in all() {
+        if !check.applies_to(context.installation.version.build) {
+            findings.does_not_apply(check.id);
+            continue;
+        }
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }

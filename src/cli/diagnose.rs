@@ -7,10 +7,12 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::remedies::{self, Options};
 use crate::safety::rights::{self, Access};
 use crate::target::Target;
 use crate::transaction::{Record, StateDir};
-use crate::ui::{render_diagnosis, Ui};
+use crate::ui::{self, render_diagnosis, Ui};
+use crate::verdict::{self, Cause, ErrorCode, Verdict};
 
 use super::report::TargetReport;
 use super::{context, StateArguments, Status, TargetArguments};
@@ -20,6 +22,9 @@ use super::{context, StateArguments, Status, TargetArguments};
 pub(super) struct Arguments {
     #[command(flatten)]
     target: TargetArguments,
+    /// The error that Windows shows, such as 0x80070002: what can explain it comes first
+    #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
+    error: Option<String>,
     #[command(flatten)]
     state: StateArguments,
 }
@@ -27,7 +32,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// The arguments `diagnose DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
-        Arguments { target: TargetArguments::of(dir), state: StateArguments::default() }
+        Arguments { target: TargetArguments::of(dir), error: None, state: StateArguments::default() }
     }
 }
 
@@ -40,9 +45,11 @@ struct Report<'a> {
     windows: &'a WindowsVersion,
     #[serde(flatten)]
     findings: &'a Findings,
+    verdict: &'a Verdict,
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
+    let asked = arguments.error.as_deref().map(ErrorCode::parse).transpose()?;
     let target = context::target(&arguments.target, Access::Look)?;
     if let Some(remark) = rights::remark(rights::Rights::current(), target.place) {
         ui.status(&remark);
@@ -54,17 +61,18 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         &arguments.state,
         &target,
     )?;
-    let diagnosis = look(ui, &target, &state)?;
-    let Diagnosis { installation, findings, .. } = &diagnosis;
+    let diagnosis = look_for(ui, &target, &state, asked)?;
+    let Diagnosis { installation, findings, verdict, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();
-    let next = next_step(findings, unfinished.is_some(), &arguments.target);
-    ui.out(&render_diagnosis(ui.style, &installation.version, findings, &next));
+    let next = next_step(&diagnosis, unfinished.is_some(), &arguments.target);
+    ui.out(&render_diagnosis(ui.style, &diagnosis.shown(&next)));
     ui.json(&Report {
         schema: "coldmend.diagnosis/1",
         tool: env!("CARGO_PKG_VERSION"),
         target: TargetReport::of(&target),
         windows: &installation.version,
         findings,
+        verdict,
     })?;
     Ok(u8::from(findings.any_alarm()))
 }
@@ -73,11 +81,19 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 pub(super) struct Diagnosis {
     pub installation: Installation,
     pub findings: Findings,
+    /// What the findings come to.
+    pub verdict: Verdict,
     /// The repairs made there, as far as their records can be believed.
     pub records: Vec<Record>,
 }
 
 impl Diagnosis {
+    /// For the terminal.
+    pub(super) fn shown<'a>(&'a self, next: &'a str) -> ui::Diagnosis<'a> {
+        let Diagnosis { installation, findings, verdict, .. } = self;
+        ui::Diagnosis { version: &installation.version, findings, verdict, next }
+    }
+
     /// The repair that was interrupted, if one was.
     pub(super) fn unfinished(&self) -> Option<&Record> {
         context::unfinished(&self.records)
@@ -86,6 +102,11 @@ impl Diagnosis {
 
 /// Diagnoses. Writes nothing.
 pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Diagnosis> {
+    look_for(ui, target, state, None)
+}
+
+/// Diagnoses what can explain an error. Writes nothing.
+fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, asked: Option<ErrorCode>) -> Result<Diagnosis> {
     // A state directory that can't be believed must not keep anybody from looking.
     let mut untrusted = None;
     let records = state.records().unwrap_or_else(|failure| {
@@ -96,7 +117,8 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?);
+    let context = checks::Context::new(&target.volume, &installation)?;
+    let mut findings = checks::run(&context);
     if let Some(record) = unfinished {
         findings.push(Finding {
             id: "unfinished-repair",
@@ -113,22 +135,49 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
         findings.could_not("unfinished-repair", why);
     }
     findings.sort();
-    Ok(Diagnosis { installation, findings, records })
+    let plan = remedies::plan(&context, &findings, &Options::default())?;
+    let verdict = verdict::judge(&context, &findings, &plan, drive_letter(target), asked);
+    drop(context);
+    Ok(Diagnosis { installation, findings, verdict, records })
+}
+
+/// The volume's letter, where this system has letters.
+fn drive_letter(target: &Target) -> Option<char> {
+    let given = target.given.to_str()?;
+    let mut start = given.chars();
+    let letter = start.next().filter(char::is_ascii_alphabetic)?;
+    (cfg!(windows) && start.next() == Some(':')).then(|| letter.to_ascii_uppercase())
 }
 
 /// The one line that says what to do next.
-fn next_step(findings: &Findings, unfinished: bool, target: &TargetArguments) -> String {
-    let mendable = findings.findings.iter().any(|f| f.severity != Severity::Note && f.remedy.is_some());
+fn next_step(diagnosis: &Diagnosis, unfinished: bool, target: &TargetArguments) -> String {
+    let Diagnosis { findings, verdict, .. } = diagnosis;
+    let numbers = |wanted: fn(&Cause) -> bool| {
+        let all = verdict.causes.iter().enumerate().filter(|(_, cause)| wanted(cause));
+        all.map(|(at, _)| (at + 1).to_string()).collect::<Vec<_>>()
+    };
+    let mendable = numbers(|cause| !cause.repair.is_empty());
+    let elsewhere = numbers(|cause| cause.repair.is_empty() && !cause.elsewhere.is_empty());
+    let left = match elsewhere.as_slice() {
+        [] => String::new(),
+        [one] => format!(" What to do about {one} with Windows' own tools stands there."),
+        numbers => format!(" What to do about {} with Windows' own tools stands there.", numbers.join(" and ")),
+    };
     if unfinished {
         format!(
             "Next: `{}` finishes the interrupted repair, `{}` takes it back.",
             target.command("repair"),
             target.command("undo")
         )
-    } else if mendable {
-        format!("Next: `{}` shows the changes and asks; --dry-run only shows them.", target.command("repair"))
+    } else if !mendable.is_empty() {
+        let which =
+            if mendable.len() == verdict.causes.len() { "" } else { &format!(" (for {})", mendable.join(", ")) };
+        format!(
+            "Next: `{}` shows the changes{which} and asks; --dry-run only shows them.{left}",
+            target.command("repair")
+        )
     } else if findings.any_alarm() {
-        "None of this can be mended by coldmend.".into()
+        format!("None of this can be mended by coldmend.{left}")
     } else {
         format!(
             "If updating still fails, `{}` resets the update components: that is what is left to try here.",

@@ -15,7 +15,9 @@
 //! a range of builds is absent from its row, never guessed: an absent expectation is not checked.
 
 mod builds;
+mod causes;
 mod definition;
+mod errors;
 mod explanation;
 mod files;
 mod image_path;
@@ -36,7 +38,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use builds::{BuildRange, Product, ProductType};
+pub use causes::{AdviceRow, CauseRow, CauseTable, NamedObject};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
+pub use errors::ErrorRow;
 pub use explanation::{Explanation, ExplanationKind};
 pub use files::{DriverRow, FileFacts, StackRow};
 pub use image_path::{windows_path, ImagePath};
@@ -127,6 +131,8 @@ pub struct Knowledge {
     files: FileFacts,
     policies: policies::PolicyTables,
     logs: LogTable,
+    causes: CauseTable,
+    errors: Vec<ErrorRow>,
 }
 
 /// One file of service rows.
@@ -186,6 +192,8 @@ impl Knowledge {
             files: FileFacts::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
+            causes: CauseTable::load()?,
+            errors: errors::load()?,
         })
     }
 
@@ -254,6 +262,12 @@ impl Knowledge {
         self.explanations.iter().find(|e| e.id == id)
     }
 
+    /// The explanation of a check; some remedies have a check of the same name.
+    #[must_use]
+    pub fn explain_check(&self, id: &str) -> Option<&Explanation> {
+        self.explanations.iter().find(|e| e.kind == ExplanationKind::Check && e.id == id)
+    }
+
     /// All explanations, remedies first, each group in the order of the design.
     #[must_use]
     pub fn explanations(&self) -> &[Explanation] {
@@ -264,6 +278,18 @@ impl Knowledge {
     #[must_use]
     pub fn logs(&self) -> &LogTable {
         &self.logs
+    }
+
+    /// What findings have in common, and what is done about it.
+    #[must_use]
+    pub fn causes(&self) -> &CauseTable {
+        &self.causes
+    }
+
+    /// The error codes, and which checks can explain them.
+    #[must_use]
+    pub fn errors(&self) -> &[ErrorRow] {
+        &self.errors
     }
 
     /// Descriptors that documents recommend and that are wrong.

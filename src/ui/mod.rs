@@ -7,6 +7,7 @@
 
 mod charset;
 mod console;
+mod diagnosis;
 mod scan;
 mod text;
 mod updates;
@@ -23,8 +24,9 @@ use console::Stream;
 use wrap::Hang;
 
 pub use console::{help_width, print_parser_message};
+pub use diagnosis::{render_diagnosis, Diagnosis};
 pub use scan::{installation_line, render_scan, volume_line, why_none};
-pub use text::{describe, plural, render_diagnosis, render_history, render_plan, short_headline, Style};
+pub use text::{describe, plural, render_history, render_plan, short_headline, Style};
 pub use updates::render_updates;
 pub use wrap::whole;
 

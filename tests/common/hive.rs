@@ -63,6 +63,14 @@ pub fn set_value(root: &Path, name: &str, key: &str, value: &str, data_type: u32
     commit(root, name, &path, hive);
 }
 
+/// Makes a key of a hive on a volume, and those above it.
+pub fn create_key(root: &Path, name: &str, key: &str) {
+    let path = find(root, &format!("Windows/System32/config/{name}"));
+    let mut hive = recovered(root, name).unwrap();
+    hive.create_key(key, coldmend_hives::FileTime(133_900_000_000_000_000)).unwrap();
+    commit(root, name, &path, hive);
+}
+
 /// Deletes a value of a hive on a volume.
 pub fn delete_value(root: &Path, name: &str, key: &str, value: &str) {
     let path = find(root, &format!("Windows/System32/config/{name}"));
