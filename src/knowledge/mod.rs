@@ -18,6 +18,7 @@ mod builds;
 mod definition;
 mod explanation;
 mod files;
+mod helpers;
 mod image_path;
 mod logs;
 pub mod policies;
@@ -39,6 +40,7 @@ pub use builds::{BuildRange, Product, ProductType};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
 pub use files::{DriverRow, FileFacts, StackRow};
+pub use helpers::{HelperRow, HelperWeight};
 pub use image_path::{windows_path, ImagePath};
 pub use logs::{
     HarmlessLine, LogAlarm, LogFault, LogGrouping, LogKind, LogObjectKind, LogPattern, LogRole, LogTable, NamedCode,
@@ -125,6 +127,7 @@ pub struct Knowledge {
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
     files: FileFacts,
+    helpers: Vec<HelperRow>,
     policies: policies::PolicyTables,
     logs: LogTable,
 }
@@ -184,6 +187,7 @@ impl Knowledge {
             explanations: explanation::load()?,
             wrong: wrong::load()?,
             files: FileFacts::load()?,
+            helpers: helpers::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
         })
@@ -276,6 +280,12 @@ impl Knowledge {
     #[must_use]
     pub fn files(&self) -> &FileFacts {
         &self.files
+    }
+
+    /// The services that updating leans on and that are not set here, on this build and product; none where the tables do not know it.
+    pub fn helpers(&self, build: u32, product: ProductType) -> impl Iterator<Item = &HelperRow> {
+        let known = self.edition(build, product).is_some();
+        self.helpers.iter().filter(move |row| known && row.applies_to(build, product))
     }
 
     /// What steers and what can block Windows Update from outside of its services.

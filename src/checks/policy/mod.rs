@@ -80,6 +80,12 @@ fn gathered<'c>(context: &'c Context<'_>) -> Result<&'c Gathered> {
     Ok(context.policies.get_or_init(|| new))
 }
 
+/// Whether somebody manages the machine, so that what is unusual may be meant: an update server, MDM, a domain.
+pub(super) fn somebody_manages(context: &Context<'_>) -> Result<bool> {
+    let gathered = gathered(context)?;
+    Ok(gathered.is_managed() || gathered.domain.is_some())
+}
+
 /// The build, if the tables know it; else it is said that `id` could not be checked.
 fn known_build(context: &Context<'_>, id: &str, findings: &mut Findings) -> Option<u32> {
     let build = context.installation.version.build;
