@@ -4,9 +4,11 @@ mod catalogs;
 mod component_store;
 mod driver_store;
 mod environment;
+mod file_access;
 mod free_space;
 mod pending;
 mod profiles;
+mod registry_access;
 mod service_file;
 mod setup_config;
 mod stack_version;
@@ -33,6 +35,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "service-file", run: service_file::run },
     Check { id: "driver-key", run: driver_store::keys },
     Check { id: "update-stack-file", run: update_stack::run },
+    Check { id: "file-access", run: file_access::run },
+    Check { id: "servicing-access", run: registry_access::run },
     Check { id: "pending-servicing", run: pending::run },
     Check { id: "registry-transactions", run: transactions::run },
     Check { id: "servicing-stack", run: stack_version::run },
