@@ -2,10 +2,12 @@
 
 mod catalogs;
 mod component_store;
+mod driver_operations;
 mod driver_store;
 mod environment;
 mod file_access;
 mod free_space;
+mod package_state;
 mod pending;
 mod profiles;
 mod registry_access;
@@ -38,6 +40,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "file-access", run: file_access::run },
     Check { id: "servicing-access", run: registry_access::run },
     Check { id: "pending-servicing", run: pending::run },
+    Check { id: "package-state", run: package_state::run },
+    Check { id: "driver-operations", run: driver_operations::run },
     Check { id: "registry-transactions", run: transactions::run },
     Check { id: "servicing-stack", run: stack_version::run },
     Check { id: "component-store", run: component_store::run },
