@@ -14,6 +14,7 @@ mod debugger;
 mod firewall;
 mod gathered;
 mod hosts;
+mod internet_proxy;
 mod leftovers;
 mod mdm;
 mod pause;
@@ -62,6 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "hosts-file", run: hosts::run },
     Check { id: "firewall-rule", run: firewall::run },
     Check { id: "winhttp-proxy", run: proxy::run },
+    Check { id: "system-proxy", run: internet_proxy::run },
     Check { id: "tls-settings", run: tls::run },
     Check { id: "time-settings", run: time::run },
     Check { id: "update-tasks", run: tasks::run },
