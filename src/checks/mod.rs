@@ -13,6 +13,7 @@ mod context;
 mod control_set;
 mod earlier_reset;
 mod expected;
+mod helper_services;
 mod hibernation;
 mod hive_state;
 mod logs;
@@ -81,6 +82,7 @@ const CHECKS: &[Check] = &[
     Check { id: "service-triggers", run: service_triggers::run },
     Check { id: "service-svchost-group", run: service_svchost_group::run },
     Check { id: "service-descriptor", run: service_descriptor::run },
+    Check { id: "helper-services", run: helper_services::run },
     Check { id: "update-cache", run: update_cache::run },
     Check { id: "catalog-cache", run: catalog_cache::run },
     Check { id: "bits-queue", run: bits_queue::run },

@@ -20,6 +20,7 @@ mod definition;
 mod errors;
 mod explanation;
 mod files;
+mod helpers;
 mod image_path;
 mod logs;
 pub mod policies;
@@ -43,6 +44,7 @@ pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use errors::ErrorRow;
 pub use explanation::{Explanation, ExplanationKind};
 pub use files::{DriverRow, FileFacts, StackRow};
+pub use helpers::{HelperRow, HelperWeight};
 pub use image_path::{windows_path, ImagePath};
 pub use logs::{
     HarmlessLine, LogAlarm, LogFault, LogGrouping, LogKind, LogObjectKind, LogPattern, LogRole, LogTable, NamedCode,
@@ -129,6 +131,7 @@ pub struct Knowledge {
     explanations: Vec<Explanation>,
     wrong: WrongDescriptors,
     files: FileFacts,
+    helpers: Vec<HelperRow>,
     policies: policies::PolicyTables,
     logs: LogTable,
     causes: CauseTable,
@@ -190,6 +193,7 @@ impl Knowledge {
             explanations: explanation::load()?,
             wrong: wrong::load()?,
             files: FileFacts::load()?,
+            helpers: helpers::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
             causes: CauseTable::load()?,
@@ -302,6 +306,12 @@ impl Knowledge {
     #[must_use]
     pub fn files(&self) -> &FileFacts {
         &self.files
+    }
+
+    /// The services that updating leans on and that are not set here, on this build and product; none where the tables do not know it.
+    pub fn helpers(&self, build: u32, product: ProductType) -> impl Iterator<Item = &HelperRow> {
+        let known = self.edition(build, product).is_some();
+        self.helpers.iter().filter(move |row| known && row.applies_to(build, product))
     }
 
     /// What steers and what can block Windows Update from outside of its services.

@@ -13,6 +13,7 @@
 //! (SECURITY_DESCRIPTOR) and 2.5.1 (SDDL); the order of the parts in the self-relative form was
 //! measured in the hives of Windows XP, 7 and 10.
 
+mod access;
 mod account;
 mod acl;
 mod complete;
@@ -26,6 +27,7 @@ mod sid;
 #[cfg(test)]
 mod tests;
 
+pub use access::{granted, Account, Granted, ObjectKind};
 pub use account::{account_sid, service_sid};
 pub use acl::{Ace, AceBody, Acl};
 pub use descriptor::{AclSlot, Descriptor, DescriptorError};

@@ -157,6 +157,15 @@ pub enum Protected {
     Dacl,
 }
 
+/// What NTFS keeps beside the contents and decides who may use a folder or file, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSecurity {
+    /// Owner, group and DACL (the SACL where it comes along) as self-relative bytes, as they are on the volume.
+    pub descriptor: Vec<u8>,
+    /// The file attributes ([MS-FSCC] 2.6); `None` where the driver does not tell.
+    pub attributes: Option<u32>,
+}
+
 /// A tree of folders and files; see the module for the rules that hold everywhere.
 ///
 /// Every path is matched ignoring case. Every operation that changes something returns after it is
@@ -274,6 +283,16 @@ pub trait Volume {
     /// # Errors
     /// `NotFound`, `NotADirectory`.
     fn protection(&self, path: &VolPath) -> Result<Protected, VolumeError>;
+
+    /// The security descriptor and the attributes of a folder or file. `None` where the file system keeps none (a plain folder of
+    /// Linux, FAT), for a link, and for what exists in memory only.
+    ///
+    /// # Errors
+    /// `NotFound`; `Denied` where this user may not read them.
+    fn security(&self, path: &VolPath) -> Result<Option<FileSecurity>, VolumeError> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// Creates a file with this content. If that fails, what was created is removed again.
     ///

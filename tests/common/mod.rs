@@ -2,6 +2,7 @@
 //! picture of a whole tree to compare before and after.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod diagnosis;
 pub mod hive;
 pub mod terminal;
 pub mod trace;

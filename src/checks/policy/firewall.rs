@@ -4,6 +4,11 @@
 //! updating can't do without, with no condition besides; with conditions (ports, addresses, profiles) it is a suspect, and where
 //! the firewall is off a note. Rules for other programs, for app containers and for other protocols than TCP are left alone. A firewall
 //! that blocks everything outbound by default is a note: rules may let updates through.
+//!
+//! `RestrictedServices\Static\System` and `…\Configurable\System` are Windows' own hardening of services, in the same form: what a service
+//! needs is allowed, and the rest of it blocked (in a hive of 7, 80 of 109 rules block; of 10, 127 of 199). There a block says something
+//! only where nothing is allowed to that service: that no healthy service is, and none of these rules is about an update service in
+//! the hives of 7 and 10. Since another version may harden them too, it is never more than a suspect.
 
 use super::{finding, known_build, shown_text, software_failure, system_failure};
 use crate::checks::context::{shown, Context};
@@ -34,6 +39,9 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         }
     }
     let is_off = off == context.installation.control_sets.len();
+    for set in &context.installation.control_sets {
+        hardened(context, findings, build, &format!("{}\\{BELOW_SET}\\RestrictedServices", set.key), is_off)?;
+    }
     for (hive, key) in lists {
         let rules = match hive {
             HiveName::Software => context.software.values(&key).map_err(|e| software_failure(e, &key))?,
@@ -70,6 +78,37 @@ fn profiles(context: &Context<'_>, findings: &mut Findings, below: &str) -> Resu
     Ok(is_off)
 }
 
+/// Services that the hardening of services lets nowhere.
+fn hardened(context: &Context<'_>, findings: &mut Findings, build: u32, below: &str, is_off: bool) -> Result<()> {
+    let tables = Knowledge::builtin().policies();
+    let mut rules = Vec::new();
+    for list in ["Static\\System", "Configurable\\System"] {
+        let key = format!("{below}\\{list}");
+        let values = context.system.values(&key).map_err(|e| system_failure(e, &key))?;
+        rules.extend(values.into_iter().take(MOST_RULES).map(|(name, value)| (format!("{key}\\{name}"), value)));
+    }
+    let texts: Vec<String> = rules.iter().filter_map(|(_, value)| value.as_text()).collect();
+    for (place, value) in &rules {
+        let Some(text) = value.as_text() else { continue };
+        let Some(blocked) = judge(tables, build, &text).filter(|b| b.is_service && !b.has_conditions) else { continue };
+        if !texts.iter().any(|text| lets_out(text, &blocked.who)) {
+            let place = format!("{}\\{}", HiveName::System, shown_text(place));
+            report(findings, Blocked { weight: Weight::May, ..blocked }, &place, value, is_off);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a rule allows a service something outbound.
+fn lets_out(text: &str, service: &str) -> bool {
+    let has = |name: &str, wanted: &str| {
+        text.split('|')
+            .filter_map(|field| field.split_once('='))
+            .any(|(field, value)| field.eq_ignore_ascii_case(name) && value.trim().eq_ignore_ascii_case(wanted))
+    };
+    has("action", "allow") && has("dir", "out") && has("svc", service)
+}
+
 fn report(findings: &mut Findings, blocked: Blocked, place: &str, value: &RegValue, is_off: bool) {
     let severity = match (is_off, blocked.weight == Weight::Breaks && !blocked.has_conditions) {
         (true, _) => Severity::Note,
@@ -90,6 +129,8 @@ fn report(findings: &mut Findings, blocked: Blocked, place: &str, value: &RegVal
 /// What a rule blocks.
 struct Blocked {
     who: String,
+    /// Whether the rule names a service, and not a program.
+    is_service: bool,
     weight: Weight,
     has_conditions: bool,
 }
@@ -126,11 +167,11 @@ fn judge(tables: &PolicyTables, build: u32, text: &str) -> Option<Blocked> {
     let service = first("svc").filter(|v| !v.is_empty() && *v != "*");
     if let Some(service) = service {
         let row = tables.services(build).find(|row| row.name.eq_ignore_ascii_case(service))?;
-        return Some(Blocked { who: row.name.clone(), weight: row.weight, has_conditions });
+        return Some(Blocked { who: row.name.clone(), is_service: true, weight: row.weight, has_conditions });
     }
     let program = first("app")?.rsplit(['\\', '/']).next().unwrap_or_default();
     let row = tables.programs(build).find(|row| row.name.eq_ignore_ascii_case(program))?;
-    Some(Blocked { who: row.name.clone(), weight: row.weight, has_conditions })
+    Some(Blocked { who: row.name.clone(), is_service: false, weight: row.weight, has_conditions })
 }
 
 fn covers_web(port: &str) -> bool {

@@ -2,6 +2,9 @@
 //!
 //! An update server that can't exist is a problem here as in group policy. That the update service is not allowed is a suspect unless
 //! the device is enrolled; the rest is one note that lists it.
+//!
+//! `WindowsUpdate\UpdatePolicy\PolicyState`, where the orchestrator keeps what it has made of both kinds of policy, is not judged: it is
+//! written anew at every scan, and what it is made of is looked at here and in the checks of group policy.
 
 use super::address::dead_url;
 use super::{finding, gathered, number, shown_text, software_failure, software_place};

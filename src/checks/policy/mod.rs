@@ -14,6 +14,7 @@ mod debugger;
 mod firewall;
 mod gathered;
 mod hosts;
+mod internet_proxy;
 mod leftovers;
 mod mdm;
 mod pause;
@@ -62,6 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "hosts-file", run: hosts::run },
     Check { id: "firewall-rule", run: firewall::run },
     Check { id: "winhttp-proxy", run: proxy::run },
+    Check { id: "system-proxy", run: internet_proxy::run },
     Check { id: "tls-settings", run: tls::run },
     Check { id: "time-settings", run: time::run },
     Check { id: "update-tasks", run: tasks::run },
@@ -78,6 +80,12 @@ fn gathered<'c>(context: &'c Context<'_>) -> Result<&'c Gathered> {
     }
     let new = Gathered::new(context)?;
     Ok(context.policies.get_or_init(|| new))
+}
+
+/// Whether somebody manages the machine, so that what is unusual may be meant: an update server, MDM, a domain.
+pub(super) fn somebody_manages(context: &Context<'_>) -> Result<bool> {
+    let gathered = gathered(context)?;
+    Ok(gathered.is_managed() || gathered.domain.is_some())
 }
 
 /// The build, if the tables know it; else it is said that `id` could not be checked.

@@ -20,6 +20,7 @@ const NAME: &str = "WinHttpSettings";
 const SOURCE: &str =
     "Microsoft, \"Use Group Policy to apply WinHTTP proxy settings\" (the value of a direct connection); hives of 7";
 const USES_PROXY: u32 = 2;
+const USES_SCRIPT: u32 = 4;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
@@ -52,31 +53,45 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     Ok(())
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Settings {
+/// What such a value says; WinINET's `DefaultConnectionSettings` has the same form, and the address of a script behind it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
     /// The proxy, where one is used.
-    proxy: Option<String>,
+    pub(super) proxy: Option<String>,
+    /// The address of the script that chooses one, where one is used.
+    pub(super) script: Option<String>,
 }
 
 impl Settings {
     /// `None` for what is no such value. A value that ends after the flags is a direct connection.
-    fn read(value: &RegValue) -> Option<Settings> {
+    pub(super) fn read(value: &RegValue) -> Option<Settings> {
         let bytes = value.data.as_slice();
         let word =
             |at: usize| bytes.get(at..at.checked_add(4)?).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+        // A text with its length before it, and where the next one begins.
+        let text = |at: usize| {
+            let begin = at.checked_add(4)?;
+            let end = begin.checked_add(usize::try_from(word(at)?).ok()?)?;
+            let text: String = bytes.get(begin..end)?.iter().take_while(|b| **b != 0).map(|b| char::from(*b)).collect();
+            Some((text, end))
+        };
         let flags = word(8)?;
-        if flags & USES_PROXY == 0 {
-            return Some(Settings { proxy: None });
+        let mut settings = Settings::default();
+        if flags & (USES_PROXY | USES_SCRIPT) == 0 {
+            return Some(settings);
         }
-        let length = usize::try_from(word(12)?).ok()?;
-        let text = bytes.get(16..16usize.checked_add(length)?)?;
-        let text: String = text.iter().take_while(|b| **b != 0).map(|b| char::from(*b)).collect();
-        Some(Settings { proxy: Some(text) })
+        let (proxy, exceptions) = text(12)?;
+        settings.proxy = (flags & USES_PROXY != 0).then_some(proxy);
+        if flags & USES_SCRIPT != 0 {
+            let (_, script) = text(exceptions)?;
+            settings.script = Some(text(script)?.0);
+        }
+        Some(settings)
     }
 }
 
 /// Why none of the proxies can be one. There may be several, each for a protocol: `http=a:80;https=b:80`.
-fn dead_proxy(list: &str) -> Option<&'static str> {
+pub(super) fn dead_proxy(list: &str) -> Option<&'static str> {
     let mut why = Some("not named");
     for proxy in list.split([';', ' ']).filter(|p| !p.is_empty()) {
         let proxy = proxy.split_once('=').map_or(proxy, |(_, proxy)| proxy);
@@ -104,13 +119,33 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        assert_eq!(Settings::read(&value(1, "", "")), Some(Settings { proxy: None }));
+        assert_eq!(Settings::read(&value(1, "", "")), Some(Settings::default()));
         assert_eq!(
             Settings::read(&value(3, "proxy.corp:8080", "<local>")),
-            Some(Settings { proxy: Some("proxy.corp:8080".into()) })
+            Some(Settings { proxy: Some("proxy.corp:8080".into()), script: None })
         );
         for cut in 0..31 {
             let mut whole = value(3, "proxy.corp:8080", "").data;
+            whole.truncate(cut);
+            assert_eq!(Settings::read(&RegValue::binary(whole)), None, "{cut}");
+        }
+        // With the address of a script, which is used or not.
+        let scripted = |flags: u32| {
+            let mut data = value(flags, "a:1", "<local>").data;
+            data.extend(20_u32.to_le_bytes());
+            data.extend(b"http://pac.corp/x.js");
+            data.extend([0; 32]);
+            data
+        };
+        let script = Some("http://pac.corp/x.js".to_owned());
+        assert_eq!(Settings::read(&RegValue::binary(scripted(9))), Some(Settings::default()));
+        assert_eq!(
+            Settings::read(&RegValue::binary(scripted(7))),
+            Some(Settings { proxy: Some("a:1".into()), script: script.clone() })
+        );
+        assert_eq!(Settings::read(&RegValue::binary(scripted(5))), Some(Settings { proxy: None, script }));
+        for cut in 0..53 {
+            let mut whole = scripted(5);
             whole.truncate(cut);
             assert_eq!(Settings::read(&RegValue::binary(whole)), None, "{cut}");
         }

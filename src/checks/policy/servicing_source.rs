@@ -2,6 +2,7 @@
 //! is a suspect (0x800F081F, 0x800F0906); what can't be reached from here is a note.
 
 use super::setting::Setting;
+use super::wsus::Server;
 use super::{finding, gathered, number, shown_text};
 use crate::checks::context::Context;
 use crate::error::Result;
@@ -50,6 +51,18 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             });
             let evidence = setting.evidence("0 or absent");
             findings.push(finding(ID, judged.severity(severity), "UseWindowsUpdate", title, evidence, SOURCE));
+        }
+    }
+    // 2 fetches repairs from Windows Update even where updates come from the owner's server. That works, so it is told only where
+    // there is such a server, whose owner may wonder; 0 and 1 are how it is without the policy.
+    if gathered.wsus.now != Server::None {
+        if let Some(setting) = Setting::read(context, gathered, KEY, "RepairContentServerSource")? {
+            if let Some(judged) = setting.judged(|value| number(value).filter(|&n| n == 2)) {
+                let title =
+                    judged.title("repairs take their files from Windows Update, past the owner's update server");
+                let evidence = setting.evidence("0 or absent, if that server has them");
+                findings.push(finding(ID, Severity::Note, "RepairContentServerSource", title, evidence, SOURCE));
+            }
         }
     }
     Ok(())

@@ -2,11 +2,15 @@
 
 mod catalogs;
 mod component_store;
+mod driver_operations;
 mod driver_store;
 mod environment;
+mod file_access;
 mod free_space;
+mod package_state;
 mod pending;
 mod profiles;
+mod registry_access;
 mod service_file;
 mod setup_config;
 mod stack_version;
@@ -33,7 +37,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "service-file", run: service_file::run },
     Check { id: "driver-key", run: driver_store::keys },
     Check { id: "update-stack-file", run: update_stack::run },
+    Check { id: "file-access", run: file_access::run },
+    Check { id: "servicing-access", run: registry_access::run },
     Check { id: "pending-servicing", run: pending::run },
+    Check { id: "package-state", run: package_state::run },
+    Check { id: "driver-operations", run: driver_operations::run },
     Check { id: "registry-transactions", run: transactions::run },
     Check { id: "servicing-stack", run: stack_version::run },
     Check { id: "component-store", run: component_store::run },

@@ -55,6 +55,14 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     Ok(())
 }
 
+/// Whether anything waits for the next start, sound or not.
+pub(super) fn something_waits(context: &Context<'_>, findings: &mut Findings) -> Result<bool> {
+    // What can't be looked into may be something.
+    let Some(state) = gather(context, &mut Vec::new(), findings)? else { return Ok(true) };
+    let identifier = matches!(state.identifier, Some(Some(_)));
+    Ok(state.file.is_some() || identifier || state.command || state.flags || state.restart)
+}
+
 /// The verdict.
 fn judge(state: &State) -> Option<(Severity, String)> {
     let problem = |text: &str| Some((Severity::Problem, text.to_owned()));

@@ -20,7 +20,7 @@ use super::escape::escape_text;
 use super::fold::FoldedName;
 use super::path::VolPath;
 use super::walk::{not_a_file, only_one, Located, Walk};
-use super::{Entry, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
+use super::{Entry, FileSecurity, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
 
 mod listing;
 mod storage;
@@ -378,6 +378,22 @@ impl Volume for HostVolume {
             sys::protection(&dir.dir, None).map_err(Self::io(&doing, &at.path))
         } else {
             sys::protection(&at.parent.dir, Some(&at.name)).map_err(Self::io(&doing, &at.path))
+        }
+    }
+
+    fn security(&self, path: &VolPath) -> Result<Option<FileSecurity>, VolumeError> {
+        let doing = Doing::LookingFor;
+        if path.is_root() {
+            return sys::security(&self.root, None).map_err(Self::io(&doing, path));
+        }
+        let at = self.locate(&doing, path)?;
+        match at.kind {
+            Kind::Dir => {
+                let dir = self.enter(&doing, path, &at.parent, &at.name)?;
+                sys::security(&dir.dir, None).map_err(Self::io(&doing, &at.path))
+            }
+            Kind::File => sys::security(&at.parent.dir, Some(&at.name)).map_err(Self::io(&doing, &at.path)),
+            Kind::Link | Kind::Other => Ok(None),
         }
     }
 

@@ -19,7 +19,7 @@ use rustix::io::{retry_on_intr, Errno};
 use super::super::error::{Doing, VolumeError};
 use super::super::path::VolPath;
 use super::super::walk::too_many;
-use super::super::{Entry, Kind, MountInfo, Protected, Protection};
+use super::super::{Entry, FileSecurity, Kind, MountInfo, Protected, Protection};
 use super::dacl;
 use super::listing::Stamp;
 use super::{Access, Meta};
@@ -354,6 +354,46 @@ fn descriptor(fd: impl AsFd) -> Option<(&'static std::ffi::CStr, Vec<u8>)> {
         bytes.truncate(len);
         Some((name, bytes))
     })
+}
+
+/// Under which names the drivers show the attributes, and how: ntfs-3g and, from Linux 6.2 on, the kernel big-endian, both as the machine has it.
+const ATTRIBUTES: [(&std::ffi::CStr, fn([u8; 4]) -> u32); 2] =
+    [(c"system.ntfs_attrib_be", u32::from_be_bytes), (c"system.ntfs_attrib", u32::from_ne_bytes)];
+
+/// The descriptor and the attributes of the folder `dir` itself, or of the file `name` in it; `None` where there are none.
+pub(super) fn security(dir: &Dir, name: Option<&OsStr>) -> io::Result<Option<FileSecurity>> {
+    let fd: OwnedFd = match name {
+        None => reopen(dir)?,
+        Some(name) => {
+            let mut options = OpenOptions::new();
+            options.read(true);
+            options.follow(FollowSymlinks::No);
+            OwnedFd::from(open_quietly(dir, name, &mut options)?.into_std())
+        }
+    };
+    let read = |name: &std::ffi::CStr| -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = vec![0u8; 0x1_0000];
+        match retry_on_intr(|| rustix::fs::fgetxattr(&fd, name, &mut bytes[..])) {
+            Ok(len) => {
+                bytes.truncate(len);
+                Ok(Some(bytes))
+            }
+            // Another file system, or a driver without this one.
+            Err(Errno::OPNOTSUPP | Errno::NODATA | Errno::NOSYS | Errno::INVAL) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    };
+    for name in DESCRIPTOR {
+        let Some(descriptor) = read(name)? else { continue };
+        let mut attributes = None;
+        for (name, number) in ATTRIBUTES {
+            if let Some(Ok(bytes)) = read(name)?.map(|bytes| <[u8; 4]>::try_from(bytes.as_slice())) {
+                attributes.get_or_insert(number(bytes));
+            }
+        }
+        return Ok(Some(FileSecurity { descriptor, attributes }));
+    }
+    Ok(None)
 }
 
 /// Whether a folder lies on NTFS. The type of the mount does not tell with ntfs-3g.

@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 use super::super::error::{Doing, VolumeError};
 use super::super::path::VolPath;
 use super::super::walk::too_many;
-use super::super::{Entry, Kind, MountInfo, Protected, Protection};
+use super::super::{Entry, FileSecurity, Kind, MountInfo, Protected, Protection};
 use super::listing::Stamp;
 use super::{dacl, Access, Meta};
 use crate::windows::calls::file::{self, access, share, Information, Request, Sort};
@@ -488,4 +488,23 @@ pub(super) fn protection(dir: &Dir, name: Option<&OsStr>) -> io::Result<Protecte
         return Ok(Protected::Plain);
     }
     protection_of(open)
+}
+
+/// The descriptor and the attributes of the folder `dir` itself, or of the file `name` in it; `None` where the volume is no NTFS: what
+/// Wine and some redirectors say of another file system is made up.
+pub(super) fn security(dir: &Dir, name: Option<&OsStr>) -> io::Result<Option<FileSecurity>> {
+    if volume_info::ntfs_serial(dir).is_none() {
+        return Ok(None);
+    }
+    let request = Request::new(access::READ_CONTROL | access::ATTRIBUTES);
+    let open = match name {
+        None => file::reopen(dir, &request)?,
+        Some(name) => file::open_at(dir, name, &request)?,
+    };
+    let attributes = Some(file::information(&open)?.attributes);
+    match security::descriptor(&open) {
+        Ok(descriptor) => Ok(Some(FileSecurity { descriptor, attributes })),
+        Err(e) if is(&e, &[INVALID_FUNCTION, NOT_SUPPORTED]) => Ok(None),
+        Err(e) => Err(e),
+    }
 }

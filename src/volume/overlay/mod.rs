@@ -19,7 +19,7 @@ use super::error::{Doing, VolumeError};
 use super::fold::FoldedName;
 use super::path::VolPath;
 use super::walk::{not_a_file, only_one, too_many, Located, Walk};
-use super::{Entry, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
+use super::{Entry, FileSecurity, Found, Kind, MountInfo, Protected, Protection, Volume, Writability};
 
 mod file;
 mod tree;
@@ -376,6 +376,20 @@ impl Volume for Overlay<'_> {
             (at.path, base)
         };
         self.base.protection(&base).map_err(Self::retell(&doing, path, &base, &here))
+    }
+
+    fn security(&self, path: &VolPath) -> Result<Option<FileSecurity>, VolumeError> {
+        let doing = Doing::LookingFor;
+        let here = if path.is_root() { path.clone() } else { self.locate(&doing, path)?.path };
+        let base = match self.root.borrow().at(&here)? {
+            At::Base(base) => Some(base),
+            // What was protected here has another descriptor than the one below.
+            At::Dir(dir) => dir.base.clone().filter(|_| dir.protected.is_none()),
+            At::File(file) => file.borrow().origin().err(),
+            At::Gone => None,
+        };
+        let Some(base) = base else { return Ok(None) };
+        self.base.security(&base).map_err(Self::retell(&doing, path, &base, &here))
     }
 
     fn write_new(&self, path: &VolPath, data: &[u8]) -> Result<(), VolumeError> {

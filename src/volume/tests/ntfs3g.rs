@@ -348,3 +348,67 @@ fn names_are_compared_by_the_table_that_mkntfs_writes() {
         assert_eq!(upcase_unit(unit), expected, "{unit:04x}");
     }
 }
+
+/// What stands in the attributes that the driver shows is what is read, through the overlay too, as long as it is the same thing.
+#[test]
+fn descriptors_and_attributes_are_read_as_they_are() {
+    let Some(ntfs) = Ntfs::mounted() else { return };
+    windows(ntfs.root());
+    let volume = ntfs.open();
+    let cache = p("Windows/SoftwareDistribution");
+    let on_disk = |path: &str| attribute(&ntfs.root().join(path), ACL);
+    // Compressed, through the other attribute, and a descriptor of another length.
+    let folder = ntfs.root().join("Windows/SoftwareDistribution");
+    let bits = 0x0800_u32.to_ne_bytes();
+    rustix::fs::lsetxattr(&folder, "system.ntfs_attrib", &bits, XattrFlags::empty()).unwrap();
+    let mine = crate::security::Descriptor::from_sddl("O:BAG:SYD:P(A;OICI;FA;;;SY)").unwrap().to_bytes();
+    rustix::fs::lsetxattr(&folder, ACL, &mine, XattrFlags::empty()).unwrap();
+    assert_eq!(on_disk("Windows/SoftwareDistribution").len(), mine.len());
+    let overlay = Overlay::new(&volume);
+    let both: [&dyn Volume; 2] = [&volume, &overlay];
+    for v in both {
+        let found = v.security(&p("WINDOWS/softwaredistribution")).unwrap().unwrap();
+        assert_eq!(found.descriptor, on_disk("Windows/SoftwareDistribution"));
+        assert_eq!(found.attributes.map(|bits| bits & 0x0810), Some(0x0810), "compressed, and a folder");
+        let file = v.security(&p("Windows/System32/config/SYSTEM")).unwrap().unwrap();
+        assert_eq!(file.descriptor, on_disk("Windows/System32/config/SYSTEM"));
+        assert_eq!(file.attributes.map(|bits| bits & 0x0810), Some(0));
+        let root = v.security(&VolPath::root()).unwrap().unwrap();
+        assert_eq!(root.descriptor, on_disk(""));
+        assert!(matches!(v.security(&p("Windows/nothing")), Err(VolumeError::NotFound { .. })));
+    }
+    // Moved it is the same folder; a new one in its place has nothing yet.
+    overlay.rename(&cache, &p("Windows/old")).unwrap();
+    overlay.create_dir(&cache, Protection::Plain).unwrap();
+    let moved = overlay.security(&p("Windows/old")).unwrap().unwrap();
+    assert_eq!(moved.descriptor, on_disk("Windows/SoftwareDistribution"));
+    assert_eq!(overlay.security(&cache).unwrap(), None);
+    assert_eq!(
+        overlay.security(&p("Windows/old/DataStore")).unwrap().unwrap().descriptor,
+        on_disk("Windows/SoftwareDistribution/DataStore")
+    );
+    // A junction is not followed, and has nothing to show.
+    let junction_at = ntfs.root().join("Windows/junction");
+    std::fs::create_dir(&junction_at).unwrap();
+    rustix::fs::lsetxattr(&junction_at, REPARSE, &junction("C:\\Windows\\SoftwareDistribution"), XattrFlags::empty())
+        .unwrap();
+    let mut ntfs = ntfs;
+    drop(volume);
+    assert!(ntfs.mount(""));
+    let volume = ntfs.open();
+    assert_eq!(volume.security(&p("Windows/junction")).unwrap(), None);
+    assert!(matches!(volume.security(&p("Windows/junction/DataStore")), Err(VolumeError::LinkOnPath { .. })));
+}
+
+/// A folder of Linux keeps none, which is no error.
+#[test]
+fn a_plain_folder_has_no_descriptors() {
+    let dir = tempfile::tempdir().unwrap();
+    windows(dir.path());
+    let volume = HostVolume::open(dir.path()).unwrap();
+    for path in ["", "Windows", "Windows/System32/config/SYSTEM"] {
+        let path = if path.is_empty() { VolPath::root() } else { p(path) };
+        assert_eq!(volume.security(&path).unwrap(), None);
+        assert_eq!(Overlay::new(&volume).security(&path).unwrap(), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! `package-state`: packages that wait although nothing would finish them, and states that servicing can't read.
+//!
+//! A package whose state says that its installation or removal is pending waits for the next start. When nothing else waits (no
+//! pending.xml, no command, none of the keys that ask for a restart), it is stuck: every later session trips over it, and Microsoft has it
+//! removed by name with DISM. Otherwise it is a part of what waits, and a note.
+//!
+//! `CurrentState` is a `REG_DWORD`. So are, from 10 on, the values below `ComponentDetect`; on 7 these are texts (all 979 of them in a real
+//! hive), so there the type is told by the majority, and only the few that differ from it are named. Source: Microsoft, "Error 0x8007000d
+//! at startup after you install a Windows update" ("Registry value for … is not a dword type"); Microsoft, common Windows Update errors
+//! (0x800706be: packages in an Install Pending or Uninstall Pending state); a SOFTWARE hive of 7.
+
+use super::pending::something_waits;
+use super::{cut, shown, CBS};
+use crate::checks::context::Context;
+use crate::error::Result;
+use crate::evidence::hive_failure;
+use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::plan::{HiveName, RegValue};
+use crate::updates::{PackageState, PACKAGES};
+
+const ID: &str = "package-state";
+const PENDING_SOURCE: &str = "Microsoft, common Windows Update errors (0x800706be): remove packages in an Install Pending state; states in a hive of 7";
+const TYPE_SOURCE: &str =
+    "Microsoft, Error 0x8007000d at startup after you install a Windows update (registry errors); a hive of 7";
+/// More packages and components than any installation has.
+const MAX_KEYS: usize = 500_000;
+/// 10, from which on the values of components are numbers.
+const NUMBERS_FROM: u32 = 10240;
+/// Of a hundred values so many must be numbers before those that are not stand out.
+const MOST_OF_HUNDRED: usize = 95;
+
+pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
+    if context.installation.version.build < 6000 {
+        return Ok(());
+    }
+    findings.made += 1;
+    let bad = |e| hive_failure(HiveName::Software, e);
+    let (mut waiting, mut strange) = (Vec::new(), Vec::new());
+    for name in context.software.subkeys(PACKAGES).map_err(bad)?.into_iter().take(MAX_KEYS) {
+        let key = format!("{PACKAGES}\\{name}");
+        let Some(value) = context.software.value(&key, "CurrentState").map_err(bad)? else { continue };
+        let place = format!("{}\\{PACKAGES}\\{}\\CurrentState", HiveName::Software, shown(&name));
+        match value.as_dword().map(PackageState::Servicing) {
+            None => strange.push(Evidence::new(place, shown(&value.to_string()), "a REG_DWORD")),
+            Some(state) if state.is_pending() => {
+                let command = removal(&name);
+                waiting.push((name, Evidence::new(place, state.name(), command)));
+            }
+            Some(_) => {}
+        }
+    }
+    strange.extend(components(context)?);
+    if let Some(first) = strange.first() {
+        let title = "servicing reads a number where there is none, and gives up: 0x8007000D; an in-place upgrade with media of the same build mends it";
+        let subject = first.place.rsplit('\\').nth(1).unwrap_or("packages").to_owned();
+        findings.push(finding(Severity::Suspect, subject, title.into(), strange, TYPE_SOURCE));
+    }
+    let Some((first, _)) = waiting.first() else { return Ok(()) };
+    let (severity, title) = if something_waits(context, findings)? {
+        (Severity::Note, "packages wait for the next start, with the rest of what is pending".to_owned())
+    } else {
+        let command = removal(first);
+        let title =
+            format!("packages wait for a start that will not finish them, and block others (0x800706BE): {command}");
+        (Severity::Suspect, title)
+    };
+    let subject = shown(first);
+    let evidence = waiting.into_iter().map(|(_, evidence)| evidence).collect();
+    findings.push(finding(severity, subject, title, evidence, PENDING_SOURCE));
+    Ok(())
+}
+
+/// The command that takes a package off, for the drive letter that this volume has there.
+fn removal(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
+    if name.chars().all(is_plain) {
+        format!("DISM /Image:DRIVE:\\ /Remove-Package /PackageName:{name}")
+    } else {
+        // Nobody should type what a hostile volume has made up.
+        "a state that is not pending".into()
+    }
+}
+
+/// Values below `ComponentDetect` that are no numbers where nearly all others are.
+fn components(context: &Context<'_>) -> Result<Vec<Evidence>> {
+    if context.installation.version.build < NUMBERS_FROM {
+        return Ok(Vec::new());
+    }
+    let bad = |e| hive_failure(HiveName::Software, e);
+    let root = format!("{CBS}\\ComponentDetect");
+    let (mut all, mut others) = (0_usize, Vec::new());
+    for component in context.software.subkeys(&root).map_err(bad)?.into_iter().take(MAX_KEYS) {
+        let key = format!("{root}\\{component}");
+        for (name, value) in context.software.values(&key).map_err(bad)? {
+            all += 1;
+            if value.data_type != RegValue::dword(0).data_type {
+                let place = format!("{}\\{root}\\{}\\{}", HiveName::Software, shown(&component), shown(&name));
+                others.push(Evidence::new(place, shown(&value.to_string()), "a REG_DWORD"));
+            }
+        }
+    }
+    let numbers = all.saturating_sub(others.len());
+    if numbers.saturating_mul(100) < all.saturating_mul(MOST_OF_HUNDRED) {
+        others.clear();
+    }
+    Ok(others)
+}
+
+fn finding(severity: Severity, subject: String, title: String, evidence: Vec<Evidence>, source: &str) -> Finding {
+    Finding {
+        id: ID,
+        severity,
+        subject,
+        title,
+        evidence: cut(evidence),
+        remedy: None,
+        source: source.into(),
+        defect: None,
+    }
+}
