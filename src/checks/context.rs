@@ -7,6 +7,7 @@ use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
 use crate::knowledge::{Knowledge, Presence};
 use crate::plan::{HiveName, RegValue};
+use crate::reference::Reference;
 use crate::updates::SERVICING as CBS;
 use crate::volume::{Kind, VolPath, Volume};
 
@@ -35,6 +36,8 @@ pub struct Context<'a> {
     pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
+    /// A healthy Windows to compare with, if one was named.
+    pub(super) reference: Option<&'a Reference>,
 }
 
 /// A service in one of the control sets, with what is expected of it.
@@ -79,12 +82,20 @@ impl<'a> Context<'a> {
             components: super::servicing::Components::default(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
+            reference: None,
         };
         context.pending = context.servicing_pending()?;
         let mut missing = Findings::default();
         context.services = context.find_services(&mut missing)?;
         context.could_not_gather = missing.could_not_check;
         Ok(context)
+    }
+
+    /// The same, with a healthy Windows to compare with.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Option<&'a Reference>) -> Self {
+        self.reference = reference;
+        self
     }
 
     /// The services that are there, in every control set that is looked at.

@@ -1,5 +1,7 @@
 //! `coldmend diagnose`: what is wrong, with evidence. Writes nothing, ever.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::reference::Reference;
 use crate::safety::rights::{self, Access};
 use crate::target::Target;
 use crate::transaction::{Record, StateDir};
@@ -22,12 +25,15 @@ pub(super) struct Arguments {
     target: TargetArguments,
     #[command(flatten)]
     state: StateArguments,
+    /// A healthy Windows of the same build to compare with: its volume, its Windows folder, or one of its hives, SYSTEM or SOFTWARE
+    #[arg(long, value_name = "PATH")]
+    reference: Option<PathBuf>,
 }
 
 impl Arguments {
     /// The arguments `diagnose DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
-        Arguments { target: TargetArguments::of(dir), state: StateArguments::default() }
+        Arguments { target: TargetArguments::of(dir), state: StateArguments::default(), reference: None }
     }
 }
 
@@ -54,7 +60,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         &arguments.state,
         &target,
     )?;
-    let diagnosis = look(ui, &target, &state)?;
+    let reference = arguments.reference.as_deref().map(|path| Reference::open(path, &target)).transpose()?;
+    let diagnosis = look_beside(ui, &target, &state, reference.as_ref())?;
     let Diagnosis { installation, findings, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();
     let next = next_step(findings, unfinished.is_some(), &arguments.target);
@@ -86,6 +93,11 @@ impl Diagnosis {
 
 /// Diagnoses. Writes nothing.
 pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Diagnosis> {
+    look_beside(ui, target, state, None)
+}
+
+/// The same, beside a healthy Windows.
+fn look_beside(ui: &Ui, target: &Target, state: &StateDir<'_>, reference: Option<&Reference>) -> Result<Diagnosis> {
     // A state directory that can't be believed must not keep anybody from looking.
     let mut untrusted = None;
     let records = state.records().unwrap_or_else(|failure| {
@@ -96,7 +108,7 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?);
+    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?.with_reference(reference));
     if let Some(record) = unfinished {
         findings.push(Finding {
             id: "unfinished-repair",
