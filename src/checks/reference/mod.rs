@@ -148,10 +148,13 @@ impl Base<'_> {
         let ours = Knowledge::builtin().services();
         let mut wanted: Vec<String> = ours.iter().map(ToString::to_string).collect();
         if let Some(software) = software {
+            // The lists spell names as they please; the keys are what Windows shows.
+            let keys: BTreeMap<String, String> =
+                reference.names()?.into_iter().map(|name| (name.to_lowercase(), name)).collect();
             for (_, members) in groups::of_services(reference, software, ours)? {
-                for name in members {
-                    if !name.contains('\\') && !wanted.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
-                        wanted.push(name);
+                for name in members.iter().filter_map(|name| keys.get(&name.to_lowercase())) {
+                    if !wanted.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                        wanted.push(name.clone());
                     }
                 }
             }
