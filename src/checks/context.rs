@@ -155,7 +155,8 @@ impl<'a> Context<'a> {
                 format!("build {build} is not in the tables of this version ({})", knowledge.table_version()),
             );
         }
-        let xml = self.own_definitions(findings);
+        let mut xml = self.own_definitions(findings);
+        xml.extend(super::manifests::read(self, findings));
         let mut services = Vec::new();
         for set in &self.installation.control_sets {
             let root = format!("{}\\Services", set.key);

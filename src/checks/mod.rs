@@ -16,6 +16,7 @@ mod expected;
 mod hibernation;
 mod hive_state;
 mod logs;
+mod manifests;
 mod os_upgrade;
 mod policy;
 mod reference;

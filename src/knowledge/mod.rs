@@ -2,8 +2,8 @@
 //!
 //! What it is: tables in TOML (beside this file) with the builds, the product, the source and the
 //! degree of trust of every row, and typed access to them ([`Knowledge`]); and the reader of the
-//! installation's own truth, `Windows\WaaS\services\*.xml` ([`waas`]), which comes before every
-//! table.
+//! installation's own truth, `Windows\WaaS\services\*.xml` and component manifests ([`waas`]), which
+//! comes before every table.
 //!
 //! What it relies on: nothing of the volume. It knows nothing of hives or files; it says what is
 //! expected, the checks decide what a difference means.
@@ -15,6 +15,7 @@
 //! a range of builds is absent from its row, never guessed: an absent expectation is not checked.
 
 mod builds;
+mod components;
 mod definition;
 mod explanation;
 mod files;
@@ -36,6 +37,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use builds::{BuildRange, Product, ProductType};
+pub use components::{component_version, manifest_name, winner_name, ComponentVersion, ServiceComponent};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use explanation::{Explanation, ExplanationKind};
 pub use files::{DriverRow, FileFacts, StackRow};
@@ -127,6 +129,7 @@ pub struct Knowledge {
     files: FileFacts,
     policies: policies::PolicyTables,
     logs: LogTable,
+    components: Vec<ServiceComponent>,
 }
 
 /// One file of service rows.
@@ -186,6 +189,7 @@ impl Knowledge {
             files: FileFacts::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
+            components: components::load()?,
         })
     }
 
@@ -264,6 +268,12 @@ impl Knowledge {
     #[must_use]
     pub fn logs(&self) -> &LogTable {
         &self.logs
+    }
+
+    /// Which components define which services.
+    #[must_use]
+    pub fn components(&self) -> &[ServiceComponent] {
+        &self.components
     }
 
     /// Descriptors that documents recommend and that are wrong.
