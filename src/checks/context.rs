@@ -10,6 +10,7 @@ use crate::knowledge::waas::{self, WaasService};
 use crate::knowledge::{Knowledge, Presence};
 use crate::logs::{self, Logs};
 use crate::plan::{HiveName, RegValue};
+use crate::reference::Reference;
 use crate::updates::SERVICING as CBS;
 use crate::volume::{Kind, VolPath, Volume};
 
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
+    /// A healthy Windows to compare with, if one was named.
+    pub(super) reference: Option<&'a Reference>,
 }
 
 /// A service in one of the control sets, with what is expected of it.
@@ -85,12 +88,20 @@ impl<'a> Context<'a> {
             logs: OnceCell::new(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
+            reference: None,
         };
         context.pending = context.servicing_pending()?;
         let mut missing = Findings::default();
         context.services = context.find_services(&mut missing)?;
         context.could_not_gather = missing.could_not_check;
         Ok(context)
+    }
+
+    /// The same, with a healthy Windows to compare with.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Option<&'a Reference>) -> Self {
+        self.reference = reference;
+        self
     }
 
     /// The services that are there, in every control set that is looked at.
@@ -155,7 +166,8 @@ impl<'a> Context<'a> {
                 format!("build {build} is not in the tables of this version ({})", knowledge.table_version()),
             );
         }
-        let xml = self.own_definitions(findings);
+        let mut xml = self.own_definitions(findings);
+        xml.extend(super::manifests::read(self, findings));
         let mut services = Vec::new();
         for set in &self.installation.control_sets {
             let root = format!("{}\\Services", set.key);

@@ -4,7 +4,7 @@
 //! made says so ("could not check" is never "healthy"), and what varies in healthy machines is never an alarm.
 //!
 //! A new check is a file here or in the folder that it belongs to (`policy`: switches and policies; `servicing`: files, pending servicing, the
-//! component store), a line in that folder's list `CHECKS`, and a record in `knowledge/checks.toml`; a test wants both.
+//! component store; `reference`: the comparison with a healthy Windows), a line in that folder's list `CHECKS`, and a record in `knowledge/checks.toml`; a test wants both.
 
 mod bits_queue;
 mod cache;
@@ -17,8 +17,10 @@ mod helper_services;
 mod hibernation;
 mod hive_state;
 mod logs;
+mod manifests;
 mod os_upgrade;
 mod policy;
+mod reference;
 mod service_account;
 mod service_dependencies;
 mod service_descriptor;
@@ -93,7 +95,8 @@ const CHECKS: &[Check] = &[
 
 /// Every check there is, in the order in which findings are shown.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().chain(servicing::CHECKS).chain(policy::CHECKS)
+    // The comparison comes last: it does not say again what others have said.
+    CHECKS.iter().chain(servicing::CHECKS).chain(policy::CHECKS).chain(reference::CHECKS)
 }
 
 /// Runs every check.

@@ -1,5 +1,7 @@
 //! `coldmend diagnose`: what is wrong, with evidence. Writes nothing, ever.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -7,6 +9,7 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::reference::Reference;
 use crate::remedies::{self, Options};
 use crate::safety::rights::{self, Access};
 use crate::target::Target;
@@ -27,12 +30,15 @@ pub(super) struct Arguments {
     error: Option<String>,
     #[command(flatten)]
     state: StateArguments,
+    /// A healthy Windows of the same build to compare with: its volume, its Windows folder, or one of its hives, SYSTEM or SOFTWARE
+    #[arg(long, value_name = "PATH")]
+    reference: Option<PathBuf>,
 }
 
 impl Arguments {
     /// The arguments `diagnose DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
-        Arguments { target: TargetArguments::of(dir), error: None, state: StateArguments::default() }
+        Arguments { target: TargetArguments::of(dir), error: None, state: StateArguments::default(), reference: None }
     }
 }
 
@@ -61,7 +67,8 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         &arguments.state,
         &target,
     )?;
-    let diagnosis = look_for(ui, &target, &state, asked)?;
+    let reference = arguments.reference.as_deref().map(|path| Reference::open(path, &target)).transpose()?;
+    let diagnosis = look_for(ui, &target, &state, Question { error: asked, reference: reference.as_ref() })?;
     let Diagnosis { installation, findings, verdict, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();
     let next = next_step(&diagnosis, unfinished.is_some(), &arguments.target);
@@ -102,11 +109,20 @@ impl Diagnosis {
 
 /// Diagnoses. Writes nothing.
 pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Diagnosis> {
-    look_for(ui, target, state, None)
+    look_for(ui, target, state, Question::default())
 }
 
-/// Diagnoses what can explain an error. Writes nothing.
-fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, asked: Option<ErrorCode>) -> Result<Diagnosis> {
+/// What the user asks beside what is wrong.
+#[derive(Default)]
+struct Question<'a> {
+    /// What explains this error.
+    error: Option<ErrorCode>,
+    /// What differs from this healthy Windows.
+    reference: Option<&'a Reference>,
+}
+
+/// Diagnoses, with these questions. Writes nothing.
+fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, question: Question<'_>) -> Result<Diagnosis> {
     // A state directory that can't be believed must not keep anybody from looking.
     let mut untrusted = None;
     let records = state.records().unwrap_or_else(|failure| {
@@ -117,7 +133,7 @@ fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, asked: Option<ErrorC
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let context = checks::Context::new(&target.volume, &installation)?;
+    let context = checks::Context::new(&target.volume, &installation)?.with_reference(question.reference);
     let mut findings = checks::run(&context);
     if let Some(record) = unfinished {
         findings.push(Finding {
@@ -136,7 +152,7 @@ fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, asked: Option<ErrorC
     }
     findings.sort();
     let plan = remedies::plan(&context, &findings, &Options::default())?;
-    let verdict = verdict::judge(&context, &findings, &plan, drive_letter(target), asked);
+    let verdict = verdict::judge(&context, &findings, &plan, drive_letter(target), question.error);
     drop(context);
     Ok(Diagnosis { installation, findings, verdict, records })
 }

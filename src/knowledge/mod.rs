@@ -2,8 +2,8 @@
 //!
 //! What it is: tables in TOML (beside this file) with the builds, the product, the source and the
 //! degree of trust of every row, and typed access to them ([`Knowledge`]); and the reader of the
-//! installation's own truth, `Windows\WaaS\services\*.xml` ([`waas`]), which comes before every
-//! table.
+//! installation's own truth, `Windows\WaaS\services\*.xml` and component manifests ([`waas`]), which
+//! comes before every table.
 //!
 //! What it relies on: nothing of the volume. It knows nothing of hives or files; it says what is
 //! expected, the checks decide what a difference means.
@@ -16,6 +16,7 @@
 
 mod builds;
 mod causes;
+mod components;
 mod definition;
 mod errors;
 mod explanation;
@@ -40,6 +41,7 @@ use thiserror::Error;
 
 pub use builds::{BuildRange, Product, ProductType};
 pub use causes::{AdviceRow, CauseRow, CauseTable, NamedObject};
+pub use components::{component_version, manifest_name, winner_name, ComponentVersion, ServiceComponent};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use errors::ErrorRow;
 pub use explanation::{Explanation, ExplanationKind};
@@ -136,6 +138,7 @@ pub struct Knowledge {
     logs: LogTable,
     causes: CauseTable,
     errors: Vec<ErrorRow>,
+    components: Vec<ServiceComponent>,
 }
 
 /// One file of service rows.
@@ -198,6 +201,7 @@ impl Knowledge {
             logs: logs::load()?,
             causes: CauseTable::load()?,
             errors: errors::load()?,
+            components: components::load()?,
         })
     }
 
@@ -294,6 +298,12 @@ impl Knowledge {
     #[must_use]
     pub fn errors(&self) -> &[ErrorRow] {
         &self.errors
+    }
+
+    /// Which components define which services.
+    #[must_use]
+    pub fn components(&self) -> &[ServiceComponent] {
+        &self.components
     }
 
     /// Descriptors that documents recommend and that are wrong.
