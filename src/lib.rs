@@ -11,7 +11,7 @@
 //! * [`volume`]: the only module that touches a file system.
 //! * [`attached`]: the volumes of this machine; [`scan`]: what is on them.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
-//! * [`reference`]: a healthy Windows, or one of its hives, to compare with.
+//! * [`mod@reference`]: a healthy Windows, or one of its hives, to compare with.
 //! * [`logs`]: what Windows' own logs say failed.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/real.rs"]
+mod real;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -556,8 +558,48 @@ fn what_a_reference_says_is_made_harmless() {
 }
 
 #[test]
+fn a_helper_that_has_its_own_check_is_not_in_the_list() {
+    let (target, reference) = pair(Ten22H2, &[]);
+    dword(target.path(), "SYSTEM", &format!("{SERVICES}\\Schedule"), "Start", 4);
+    let with = diagnose(target.path(), reference.path());
+    assert_eq!(titles(&with), [""; 0]);
+    assert!(said(&with, false).iter().any(|s| s.ends_with("helper-services Schedule")), "{with:#}");
+}
+
+#[test]
 fn without_the_flag_nothing_is_compared() {
     let target = machine(Ten22H2, &[], 1);
-    let text = alone(target.path()).to_string();
-    assert!(!text.contains("reference"), "{text}");
+    let json = alone(target.path());
+    assert!(json["not_applicable"].as_array().unwrap().contains(&"reference".into()), "{json:#}");
+    assert_eq!((titles(&json), unchecked(&json)), (vec![], vec![]));
+    let with = diagnose(target.path(), machine(Ten22H2, &[], 2).path());
+    assert!(!with["not_applicable"].as_array().unwrap().contains(&"reference".into()), "{with:#}");
+}
+
+/// Real machines of the same Windows differ in many ways, and raise no alarm about each other. Nothing is known of their health, so only
+/// what a comparison adds to a machine's own alarms counts, and the services that updating needs.
+#[test]
+fn real_machines_of_the_same_windows_raise_no_alarm() {
+    let Some(corpus) = real::corpus() else { return };
+    let hives: Vec<_> =
+        real::hives(&corpus).into_iter().filter(|hive| hive.kind == real::Kind::System && hive.clean).collect();
+    let folder = scratch();
+    let mut compared = 0;
+    for one in &hives {
+        let real::Windows::Known(version) = one.windows else { continue };
+        let mut spec = VolumeSpec::new(version);
+        spec.system_hive = Some(one.bytes.clone());
+        let target = scratch();
+        coldmend_fixtures::build_volume(target.path(), &spec).unwrap();
+        for other in hives.iter().filter(|other| other.bytes != one.bytes && other.windows == one.windows) {
+            let file = folder.path().join("hive");
+            fs::write(&file, &other.bytes).unwrap();
+            let with = diagnose(target.path(), &file);
+            let alarms: Vec<String> = titles(&with).into_iter().filter(|t| !t.starts_with("note")).collect();
+            println!("{} beside {}: {:#?}", one.name, other.name, titles(&with));
+            assert_eq!(alarms, [""; 0], "{} beside {}", one.name, other.name);
+            compared += 1;
+        }
+    }
+    println!("{compared} pairs of real machines");
 }

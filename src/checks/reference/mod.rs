@@ -47,7 +47,10 @@ struct Base<'a> {
 }
 
 fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(reference) = context.reference else { return Ok(()) };
+    let Some(reference) = context.reference else {
+        findings.does_not_apply(ID);
+        return Ok(());
+    };
     if let Some(why) = other_windows(context, reference) {
         findings.could_not(ID, why);
         return Ok(());
@@ -113,7 +116,8 @@ fn unhealthy(reference: &Reference, findings: &mut Findings) -> Result<BTreeMap<
     let Some((volume, installation)) = reference.installation() else { return Ok(BTreeMap::new()) };
     let context = Context::new(volume, installation)?;
     let mut own = Findings::default();
-    for check in super::CHECKS.iter().filter(|check| check.id.starts_with("service-")) {
+    let of_services = |check: &&Check| check.id.starts_with("service-") || check.id == "helper-services";
+    for check in super::CHECKS.iter().filter(of_services) {
         if let Err(failure) = (check.run)(&context, &mut own) {
             findings.could_not(ID, format!("checking the reference itself: {failure}"));
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::side::Side;
-use super::{names, Base, Picture};
+use super::{names, reported, Base, Picture};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
 use crate::knowledge::{Knowledge, StartType};
@@ -43,10 +43,16 @@ pub(super) fn run(
             if there.start_type() == Some(StartType::Disabled) || !(is_listed || is_windows_own(&there)) {
                 continue;
             }
+            let key = format!("{}\\{}", HiveName::System, target.key(name));
             match target.read(name)? {
-                None => absent.push(name.as_str()),
-                Some(here) if here.start_type() == Some(StartType::Disabled) => disabled.push(name.as_str()),
-                Some(_) => {}
+                None if !reported(findings, &key) => absent.push(name.as_str()),
+                Some(here)
+                    if here.start_type() == Some(StartType::Disabled)
+                        && !reported(findings, &format!("{key}\\Start")) =>
+                {
+                    disabled.push(name.as_str());
+                }
+                _ => {}
             }
         }
         let place = format!("{}\\{}", HiveName::System, target.services());
