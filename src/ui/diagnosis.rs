@@ -61,6 +61,7 @@ pub fn render_diagnosis(style: Style, diagnosis: &Diagnosis<'_>) -> String {
         }
         out.push('\n');
     }
+    render_looked_at(&mut out, verdict);
     let _ = writeln!(out, "{}. {next}", conclusion(style, findings, verdict));
     out
 }
@@ -113,6 +114,16 @@ fn render_asked(out: &mut String, style: Style, asked: &Asked) {
         asked.logged.iter().for_each(|line| render_evidence(out, line));
     }
     out.push('\n');
+}
+
+/// Nothing explains it: what was looked at, so that nobody looks there again.
+fn render_looked_at(out: &mut String, verdict: &Verdict) {
+    if let Some(asked) = &verdict.error {
+        let explained = verdict.causes.iter().any(|cause| cause.explains == Some(true));
+        if !explained && !asked.checks.is_empty() {
+            let _ = writeln!(out, "For {} these checks were made: {}.\n", asked.code, asked.checks.join(", "));
+        }
+    }
 }
 
 fn render_cause(out: &mut String, style: Style, number: usize, cause: &Cause) {
