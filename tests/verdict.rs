@@ -212,7 +212,7 @@ fn notes_that_bear_on_the_error() {
     let root = volume.path();
     let policy = "Policies\\Microsoft\\Windows\\WindowsUpdate";
     hive::create_key(root, "SOFTWARE", &format!("{policy}\\AU"));
-    let server: Vec<u8> = "http://wsus.example.net:8530\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let server = utf16("http://wsus.example.net:8530");
     hive::set_value(root, "SOFTWARE", policy, "WUServer", 1, &server);
     hive::set_value(root, "SOFTWARE", policy, "WUStatusServer", 1, &server);
     hive::set_value(root, "SOFTWARE", &format!("{policy}\\AU"), "UseWUServer", 4, &1u32.to_le_bytes());
@@ -220,4 +220,49 @@ fn notes_that_bear_on_the_error() {
     let related = text.find("Worth a look for this error").unwrap_or_else(|| panic!("{text}"));
     assert!(text[related..].contains("wsus.example.net"), "{text}");
     assert!(!coldmend("diagnose --error 0x80070003", root).expect(0).stdout.contains("Worth a look"));
+}
+
+/// `--report` writes one page that needs nothing else, from which nothing of the volume can break out, and never onto the volume.
+#[test]
+fn the_report_as_a_page() {
+    let volume = with_four_causes();
+    let root = volume.path();
+    hive::set_value(
+        root,
+        "SOFTWARE",
+        "Microsoft\\Windows NT\\CurrentVersion",
+        "ProductName",
+        1,
+        &utf16("<script>alert(1)</script>"),
+    );
+    let folder = common::scratch();
+    let file = folder.path().join("report.html");
+    let before = tree(root);
+    let flags = format!("--error 2 --report {}", file.display());
+    coldmend(&format!("diagnose {flags}"), root).expect(1);
+    let page = fs::read_to_string(&file).unwrap();
+    for part in ["<!doctype html>", "0x80070002", "sfc /scannow", "&lt;script&gt;alert(1)", "4 (disabled)", "</html>"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    for part in ["<script", "http:", "https:", "src=", "href="] {
+        assert!(!page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(page.matches("<section>").count(), page.matches("</section>").count());
+    // A file that is there is not overwritten, and nothing is looked at for it.
+    let again = coldmend(&format!("diagnose {flags}"), root).expect(2);
+    assert!(again.stderr.contains("already") && again.stdout.is_empty(), "{again:?}");
+    for inside in ["report.html", "Windows/report.html"] {
+        let inside = root.join(inside);
+        let run = coldmend(&format!("diagnose --report {}", inside.display()), root).expect(2);
+        assert!(run.stderr.contains("on the volume") && !inside.exists(), "{run:?}");
+    }
+    assert_eq!(tree(root), before);
+    let done = folder.path().join("repair.html");
+    coldmend(&format!("repair --yes --report {}", done.display()), root).expect(0);
+    let page = fs::read_to_string(&done).unwrap();
+    assert!(page.contains("0001-repair") && page.contains("wuauserv\\Start: 4 → 3"), "{page}");
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
 }

@@ -18,6 +18,7 @@ use crate::ui::{self, render_diagnosis, Ui};
 use crate::verdict::{self, Cause, ErrorCode, Verdict};
 
 use super::report::TargetReport;
+use super::report_file::ReportArguments;
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `diagnose`.
@@ -30,6 +31,8 @@ pub(super) struct Arguments {
     error: Option<String>,
     #[command(flatten)]
     state: StateArguments,
+    #[command(flatten)]
+    report: ReportArguments,
     /// A healthy Windows of the same build to compare with: its volume, its Windows folder, or one of its hives, SYSTEM or SOFTWARE
     #[arg(long, value_name = "PATH")]
     reference: Option<PathBuf>,
@@ -38,7 +41,13 @@ pub(super) struct Arguments {
 impl Arguments {
     /// The arguments `diagnose DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
-        Arguments { target: TargetArguments::of(dir), error: None, state: StateArguments::default(), reference: None }
+        Arguments {
+            target: TargetArguments::of(dir),
+            error: None,
+            state: StateArguments::default(),
+            report: ReportArguments::default(),
+            reference: None,
+        }
     }
 }
 
@@ -57,6 +66,7 @@ struct Report<'a> {
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
     let asked = arguments.error.as_deref().map(ErrorCode::parse).transpose()?;
     let target = context::target(&arguments.target, Access::Look)?;
+    arguments.report.check(&target)?;
     if let Some(remark) = rights::remark(rights::Rights::current(), target.place) {
         ui.status(&remark);
     }
@@ -81,6 +91,14 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         findings,
         verdict,
     })?;
+    let given = target.given.display().to_string();
+    let page = |made: &str| {
+        let about = ui::About { target: &given, version: &installation.version, made };
+        ui::diagnosis_page(&about, &diagnosis.shown(&next))
+    };
+    if let Some(said) = arguments.report.write(page)? {
+        ui.status(&said);
+    }
     Ok(u8::from(findings.any_alarm()))
 }
 

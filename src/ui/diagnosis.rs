@@ -67,7 +67,7 @@ pub fn render_diagnosis(style: Style, diagnosis: &Diagnosis<'_>) -> String {
 }
 
 /// What was found, in numbers.
-fn conclusion(style: Style, findings: &Findings, verdict: &Verdict) -> String {
+pub(super) fn conclusion(style: Style, findings: &Findings, verdict: &Verdict) -> String {
     let count = |severity| findings.findings.iter().filter(|f| f.severity == severity).count();
     let (problems, suspects, notes) = (count(Severity::Problem), count(Severity::Suspect), count(Severity::Note));
     let mut parts = Vec::new();
