@@ -98,3 +98,17 @@ fn an_unknown_build_is_not_judged() {
     assert!(unchecked.iter().any(|item| item["id"] == "helper-services"), "{unchecked:?}");
     assert!(!said(&diagnosis).iter().any(|line| line.contains("helper-services")), "{diagnosis}");
 }
+
+/// `hive-state`: marks of a recovered registry are a note, and what else stands there is nothing.
+#[test]
+fn a_recovered_registry_is_a_note() {
+    if !has_hivex("a_recovered_registry_is_a_note") {
+        return;
+    }
+    let manager = "ControlSet001\\Control\\Session Manager\\Configuration Manager";
+    let healthy = format!("[\\{manager}]\n\"BackupCount\"=dword:00000002\n\"EnablePeriodicBackup\"=dword:00000001\n[\\{manager}\\Defrag]\n\"LastRun\"=\"06:22:2022\"\n");
+    expect(&[Xp, Seven, Ten22H2], &|r| merge(r, "SYSTEM", &healthy), &[], "");
+    let marked = format!("[\\{manager}\\RegistryRecovery]\n\"x\"=dword:00000001\n");
+    let wanted = ["note hive-state Configuration Manager"];
+    expect(&[Xp, Seven, Ten22H2], &|r| merge(r, "SYSTEM", &marked), &wanted, "RegistryRecovery");
+}

@@ -97,14 +97,14 @@ fn the_hardening_of_services() {
     let block = rule("Block", "Out", "wuauserv");
     let wanted = ["suspect firewall-rule wuauserv"];
     for list in ["Static", "Configurable"] {
-        expect(&[Vista, Seven, Ten22H2, Eleven24H2], &|r| rules(r, list, &[block.clone()]), &wanted, list);
+        expect(&[Vista, Seven, Ten22H2, Eleven24H2], &|r| rules(r, list, std::slice::from_ref(&block)), &wanted, list);
     }
     // What is allowed before the rest is blocked is how services are hardened; in either list.
     let allow = rule("Allow", "Out", "wuauserv").replace("Name=x", "Protocol=6|RPort=443|Name=x");
     expect(&[Seven, Ten22H2], &|r| rules(r, "Static", &[allow.clone(), block.clone()]), &[], "");
     let both = |r: &Path| {
-        rules(r, "Static", &[allow.clone()]);
-        rules(r, "Configurable", &[block.clone()]);
+        rules(r, "Static", std::slice::from_ref(&allow));
+        rules(r, "Configurable", std::slice::from_ref(&block));
     };
     expect(&[Ten22H2], &both, &[], "");
     // Others' hardening, and what is blocked inward.

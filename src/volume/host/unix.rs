@@ -356,9 +356,8 @@ fn descriptor(fd: impl AsFd) -> Option<(&'static std::ffi::CStr, Vec<u8>)> {
     })
 }
 
-/// Under which names the drivers show the attributes, and how: ntfs-3g and, from Linux 6.2 on, the kernel big-endian, both as the machine has it.
-const ATTRIBUTES: [(&std::ffi::CStr, fn([u8; 4]) -> u32); 2] =
-    [(c"system.ntfs_attrib_be", u32::from_be_bytes), (c"system.ntfs_attrib", u32::from_ne_bytes)];
+/// Under which names the drivers show the attributes: ntfs-3g and newer kernels big-endian, all of them as the machine has it.
+const ATTRIBUTES: [&std::ffi::CStr; 2] = [c"system.ntfs_attrib_be", c"system.ntfs_attrib"];
 
 /// The descriptor and the attributes of the folder `dir` itself, or of the file `name` in it; `None` where there are none.
 pub(super) fn security(dir: &Dir, name: Option<&OsStr>) -> io::Result<Option<FileSecurity>> {
@@ -385,12 +384,12 @@ pub(super) fn security(dir: &Dir, name: Option<&OsStr>) -> io::Result<Option<Fil
     };
     for name in DESCRIPTOR {
         let Some(descriptor) = read(name)? else { continue };
-        let mut attributes = None;
-        for (name, number) in ATTRIBUTES {
-            if let Some(Ok(bytes)) = read(name)?.map(|bytes| <[u8; 4]>::try_from(bytes.as_slice())) {
-                attributes.get_or_insert(number(bytes));
-            }
-        }
+        let [big_endian, native] = ATTRIBUTES.map(&read);
+        let number = |bytes: Vec<u8>, of: fn([u8; 4]) -> u32| bytes.try_into().ok().map(of);
+        let attributes = match big_endian? {
+            Some(bytes) => number(bytes, u32::from_be_bytes),
+            None => native?.and_then(|bytes| number(bytes, u32::from_ne_bytes)),
+        };
         return Ok(Some(FileSecurity { descriptor, attributes }));
     }
     Ok(None)
