@@ -10,6 +10,7 @@ use std::path::Path;
 
 use coldmend_fixtures::Damage::*;
 use coldmend_fixtures::Version::{self, *};
+use coldmend_fixtures::VolumeSpec;
 use common::hive::set_value;
 use common::{broken, coldmend, find, tree};
 use serde_json::Value;
@@ -273,4 +274,31 @@ fn a_hostile_store_is_bounded() {
     let manifests = find(volume.path(), "Windows/WinSxS/Manifests");
     std::os::unix::fs::symlink("/etc/passwd", manifests.join(file_name(BITS, "6.1.7601.17514"))).unwrap();
     not_believed(volume.path());
+}
+
+/// The installation's own word holds on a build that no table knows, too.
+#[test]
+fn on_an_unknown_build_the_installation_still_speaks() {
+    let spec = VolumeSpec { ballast_keys: 5, waas_xml: true, ..VolumeSpec::new(Version::Ten22H2) };
+    let volume = common::volume(&spec);
+    let root = volume.path();
+    let text: Vec<u8> = "28888\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for name in ["CurrentBuildNumber", "CurrentBuild"] {
+        common::hive::set_value(root, "SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion", name, 1, &text);
+    }
+    let found = coldmend("diagnose --format json", root).expect(0).json();
+    assert!(found["findings"].as_array().unwrap().iter().all(|f| f["severity"] == "note"), "{found:#}");
+    let wuauserv = "ControlSet001\\Services\\wuauserv";
+    // Automatic is as healthy as manual; disabled is not. BITS is not in that file, and nobody speaks for it.
+    common::hive::set_value(root, "SYSTEM", wuauserv, "Start", 4, &2u32.to_le_bytes());
+    common::hive::set_value(root, "SYSTEM", "ControlSet001\\Services\\BITS", "Start", 4, &4u32.to_le_bytes());
+    coldmend("diagnose", root).expect(0);
+    common::hive::set_value(root, "SYSTEM", wuauserv, "Start", 4, &4u32.to_le_bytes());
+    let found = coldmend("diagnose --format json", root).expect(1).json();
+    let alarms: Vec<_> = found["findings"].as_array().unwrap().iter().filter(|f| f["severity"] != "note").collect();
+    assert_eq!(alarms.len(), 1, "{alarms:#?}");
+    assert_eq!((&alarms[0]["id"], &alarms[0]["subject"]), (&"service-start".into(), &"wuauserv".into()));
+    assert!(alarms[0]["source"].as_str().unwrap().contains("this installation's own"), "{alarms:#?}");
+    coldmend("repair --yes", root).expect(0);
+    coldmend("diagnose", root).expect(0);
 }

@@ -7,7 +7,7 @@ use crate::error::{Context as _, Failure, Result};
 use crate::evidence::{hive_failure, Installation, Registry, RegistryError};
 use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
-use crate::knowledge::{Knowledge, Presence};
+use crate::knowledge::{Knowledge, Presence, ServiceRow};
 use crate::logs::{self, Logs};
 use crate::plan::{HiveName, RegValue};
 use crate::reference::Reference;
@@ -176,7 +176,17 @@ impl<'a> Context<'a> {
                 continue;
             }
             for name in knowledge.services() {
-                let Some(row) = knowledge.service(name, build, product) else { continue };
+                let own = xml.iter().find(|(s, _)| s.name.eq_ignore_ascii_case(name)).map(|(s, p)| (s, p.as_str()));
+                let unlisted;
+                let row = match knowledge.service(name, build, product) {
+                    Some(row) => row,
+                    // The installation's own word holds on any build.
+                    None if own.is_some() => {
+                        unlisted = ServiceRow::unlisted(name, build);
+                        &unlisted
+                    }
+                    None => continue,
+                };
                 if row.presence == Presence::Absent {
                     continue;
                 }
@@ -185,7 +195,6 @@ impl<'a> Context<'a> {
                 if !present && row.presence == Presence::Unknown {
                     continue;
                 }
-                let own = xml.iter().find(|(s, _)| s.name.eq_ignore_ascii_case(name)).map(|(s, p)| (s, p.as_str()));
                 services.push(Service { name: name.to_string(), key, present, expected: Expected::new(row, own) });
             }
         }

@@ -2,7 +2,7 @@
 //! has to be done with Windows' own tools.
 //!
 //! What belongs together is data (`knowledge/causes.toml`), and so is what each error code can come from
-//! (`knowledge/errors.toml`); how strong the evidence is and what is told first is decided in [`rank`]. Nothing here looks at the
+//! (`knowledge/errors.toml`); how strong the evidence is and what is told first is decided in `rank`. Nothing here looks at the
 //! volume, except for the times of keys; the findings are taken as the checks made them.
 
 mod advice;
