@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::logs::{LogTime, Object};
 use crate::plan::{HiveName, RegValue};
 use crate::volume::VolPath;
 
@@ -98,6 +99,15 @@ pub enum Defect {
         /// The folder, or the file that stands where the folder belongs.
         path: VolPath,
     },
+    /// What Windows' own logs name as failing.
+    Logged {
+        /// The thing.
+        object: Object,
+        /// The codes that it failed with.
+        codes: Vec<u32>,
+        /// When it was first written.
+        first: Option<LogTime>,
+    },
 }
 
 /// One thing that was found.
@@ -142,6 +152,8 @@ pub struct Findings {
     /// How many checks were made, one per check and subject.
     #[serde(rename = "checks_made")]
     pub made: usize,
+    /// The checks that this Windows does not need, by id.
+    pub not_applicable: Vec<&'static str>,
 }
 
 impl Findings {
@@ -160,6 +172,13 @@ impl Findings {
         let item = CouldNotCheck { id: id.into(), why: why.into() };
         if !self.could_not_check.contains(&item) {
             self.could_not_check.push(item);
+        }
+    }
+
+    /// Notes that a check does not apply here.
+    pub fn does_not_apply(&mut self, id: &'static str) {
+        if !self.not_applicable.contains(&id) {
+            self.not_applicable.push(id);
         }
     }
 

@@ -11,9 +11,11 @@
 //! * [`volume`]: the only module that touches a file system.
 //! * [`attached`]: the volumes of this machine; [`scan`]: what is on them.
 //! * [`evidence`]: hives (read through `nt-hive`) and files, read-only.
+//! * [`mod@reference`]: a healthy Windows, or one of its hives, to compare with.
 //! * [`logs`]: what Windows' own logs say failed.
 //! * [`knowledge`]: facts about Windows, as data; [`security`]: descriptors and SDDL.
 //! * [`checks`]: evidence against knowledge; makes [`findings`].
+//! * [`verdict`]: findings put together into causes, ranked, with what can be done about each.
 //! * [`updates`]: what is installed, for `coldmend updates`.
 //! * [`remedies`]: from findings to a [`plan`].
 //! * [`safety`]: what is refused before anything is written.
@@ -31,6 +33,7 @@ pub mod hivefile;
 pub mod knowledge;
 pub mod logs;
 pub mod plan;
+pub mod reference;
 pub mod regfile;
 pub mod remedies;
 pub mod safety;
@@ -40,6 +43,7 @@ pub mod target;
 pub mod transaction;
 pub mod ui;
 pub mod updates;
+pub mod verdict;
 pub mod volume;
 #[cfg(windows)]
 pub mod windows;

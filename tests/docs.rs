@@ -99,6 +99,33 @@ fn checks_page(checks: &[&Value]) -> String {
     out
 }
 
+fn errors_page(errors: &[Value]) -> String {
+    let mut out = format!(
+        "{MARK}\n# The error codes\n\nWhat `coldmend diagnose --error CODE` looks at first; `coldmend explain CODE` says the same. Every check is made in any \
+         case: the code decides what is told first.\n\n| code | name | says | checks, most telling first | source |\n|---|---|---|---|---|\n"
+    );
+    for error in errors {
+        let list = |field: &str, show: &dyn Fn(&str) -> String| {
+            error[field].as_array().unwrap().iter().map(|v| show(v.as_str().unwrap())).collect::<Vec<_>>().join(", ")
+        };
+        let same = match list("same", &str::to_owned) {
+            same if same.is_empty() => same,
+            same => format!(" ({same})"),
+        };
+        writeln!(
+            out,
+            "| {}{same} | {} | {} | {} | {} |",
+            text(error, "code"),
+            prose(text(error, "name")),
+            prose(text(error, "meaning")),
+            list("checks", &|id| format!("[{id}](checks.md#{id})")),
+            prose(text(error, "source")),
+        )
+        .unwrap();
+    }
+    out
+}
+
 fn remedy_page(remedy: &Value, checks: &[&Value]) -> String {
     let id = text(remedy, "id");
     let asking: Vec<String> = checks
@@ -148,6 +175,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
     assert!(!remedies.is_empty() && !checks.is_empty(), "{document}");
     let mut pages = BTreeMap::from([
         (PathBuf::from("docs/cli.md"), cli_page()),
+        (PathBuf::from("docs/errors.md"), errors_page(document["errors"].as_array().unwrap())),
         (PathBuf::from("docs/checks.md"), checks_page(&checks)),
         (PathBuf::from("docs/remedies/README.md"), remedies_index(&remedies)),
     ]);

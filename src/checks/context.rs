@@ -1,12 +1,16 @@
 //! What every check looks at: the hives through the independent reader, the volume, and the services with what is
 //! expected of them.
 
+use std::cell::OnceCell;
+
 use crate::error::{Context as _, Failure, Result};
 use crate::evidence::{hive_failure, Installation, Registry, RegistryError};
 use crate::findings::{CouldNotCheck, Findings};
 use crate::knowledge::waas::{self, WaasService};
-use crate::knowledge::{Knowledge, Presence};
+use crate::knowledge::{Knowledge, Presence, ServiceRow};
+use crate::logs::{self, Logs};
 use crate::plan::{HiveName, RegValue};
+use crate::reference::Reference;
 use crate::updates::SERVICING as CBS;
 use crate::volume::{Kind, VolPath, Volume};
 
@@ -31,10 +35,14 @@ pub struct Context<'a> {
     services: Vec<Service>,
     /// COMPONENTS, for the checks of servicing.
     pub(super) components: super::servicing::Components,
+    /// What Windows' own logs say, read when it is first asked for.
+    logs: OnceCell<Logs>,
     /// What the checks of policies share.
     pub(super) policies: super::policy::Cell,
     /// What could not be gathered, and so not be checked.
     pub(super) could_not_gather: Vec<CouldNotCheck>,
+    /// A healthy Windows to compare with, if one was named.
+    pub(super) reference: Option<&'a Reference>,
 }
 
 /// A service in one of the control sets, with what is expected of it.
@@ -77,14 +85,23 @@ impl<'a> Context<'a> {
             pending: false,
             services: Vec::new(),
             components: super::servicing::Components::default(),
+            logs: OnceCell::new(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
+            reference: None,
         };
         context.pending = context.servicing_pending()?;
         let mut missing = Findings::default();
         context.services = context.find_services(&mut missing)?;
         context.could_not_gather = missing.could_not_check;
         Ok(context)
+    }
+
+    /// The same, with a healthy Windows to compare with.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Option<&'a Reference>) -> Self {
+        self.reference = reference;
+        self
     }
 
     /// The services that are there, in every control set that is looked at.
@@ -111,6 +128,11 @@ impl<'a> Context<'a> {
     /// Damaged structures.
     pub fn dword(&self, key: &str, name: &str) -> Result<Option<u32>> {
         Ok(self.value(key, name)?.and_then(|v| v.as_dword()))
+    }
+
+    /// What Windows' own logs say failed.
+    pub fn logs(&self) -> &Logs {
+        self.logs.get_or_init(|| logs::gather(self.volume, self.installation))
     }
 
     /// A path under the Windows folder.
@@ -144,7 +166,8 @@ impl<'a> Context<'a> {
                 format!("build {build} is not in the tables of this version ({})", knowledge.table_version()),
             );
         }
-        let xml = self.own_definitions(findings);
+        let mut xml = self.own_definitions(findings);
+        xml.extend(super::manifests::read(self, findings));
         let mut services = Vec::new();
         for set in &self.installation.control_sets {
             let root = format!("{}\\Services", set.key);
@@ -153,7 +176,17 @@ impl<'a> Context<'a> {
                 continue;
             }
             for name in knowledge.services() {
-                let Some(row) = knowledge.service(name, build, product) else { continue };
+                let own = xml.iter().find(|(s, _)| s.name.eq_ignore_ascii_case(name)).map(|(s, p)| (s, p.as_str()));
+                let unlisted;
+                let row = match knowledge.service(name, build, product) {
+                    Some(row) => row,
+                    // The installation's own word holds on any build.
+                    None if own.is_some() => {
+                        unlisted = ServiceRow::unlisted(name, build);
+                        &unlisted
+                    }
+                    None => continue,
+                };
                 if row.presence == Presence::Absent {
                     continue;
                 }
@@ -162,7 +195,6 @@ impl<'a> Context<'a> {
                 if !present && row.presence == Presence::Unknown {
                     continue;
                 }
-                let own = xml.iter().find(|(s, _)| s.name.eq_ignore_ascii_case(name)).map(|(s, p)| (s, p.as_str()));
                 services.push(Service { name: name.to_string(), key, present, expected: Expected::new(row, own) });
             }
         }

@@ -1,4 +1,4 @@
-//! What is expected of a service on this installation: its own XML (`Windows\WaaS\services`) first, the table second.
+//! What is expected of a service on this installation: its own XML (`Windows\WaaS\services`, component manifests) first, the table second.
 
 use crate::knowledge::waas::WaasService;
 use crate::knowledge::{ImagePath, ServiceRow, StartType};
@@ -12,12 +12,14 @@ pub struct Expected {
     from_xml: Vec<&'static str>,
     /// Where the XML lies.
     xml_place: Option<String>,
+    /// The svchost group that the XML puts the service into.
+    group: Option<String>,
 }
 
 impl Expected {
     /// The table's expectation with the XML's put over it.
     pub fn new(row: &ServiceRow, xml: Option<(&WaasService, &str)>) -> Self {
-        let mut expected = Expected { row: row.clone(), from_xml: Vec::new(), xml_place: None };
+        let mut expected = Expected { row: row.clone(), from_xml: Vec::new(), xml_place: None, group: None };
         if let Some((service, place)) = xml {
             expected.xml_place = Some(place.to_string());
             expected.overlay(service);
@@ -50,6 +52,13 @@ impl Expected {
                 self.from_xml.push("image");
             }
         }
+        if let Some(group) = &xml.svchost_group {
+            // One that contradicts the image path is not understood.
+            if row.svchost_group().is_none_or(|of_image| of_image == *group) {
+                self.group = Some(group.clone());
+                self.from_xml.push("group");
+            }
+        }
         if let Some(account) = &xml.object_name {
             let accounts = row.accounts.get_or_insert_with(Vec::new);
             accounts.retain(|a| !a.eq_ignore_ascii_case(account));
@@ -76,6 +85,11 @@ impl Expected {
                 }
             }
         }
+    }
+
+    /// The svchost group that must name the service.
+    pub fn svchost_group(&self) -> Option<String> {
+        self.group.clone().or_else(|| self.row.svchost_group())
     }
 
     /// Where the expectation for a field comes from.

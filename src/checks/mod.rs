@@ -4,7 +4,7 @@
 //! made says so ("could not check" is never "healthy"), and what varies in healthy machines is never an alarm.
 //!
 //! A new check is a file here or in the folder that it belongs to (`policy`: switches and policies; `servicing`: files, pending servicing, the
-//! component store), a line in that folder's list `CHECKS`, and a record in `knowledge/checks.toml`; a test wants both.
+//! component store; `reference`: the comparison with a healthy Windows), a line in that folder's list `CHECKS`, and a record in `knowledge/checks.toml`; a test wants both.
 
 mod bits_queue;
 mod cache;
@@ -17,8 +17,10 @@ mod helper_services;
 mod hibernation;
 mod hive_state;
 mod logs;
+mod manifests;
 mod os_upgrade;
 mod policy;
+mod reference;
 mod service_account;
 mod service_dependencies;
 mod service_descriptor;
@@ -36,6 +38,7 @@ mod update_cache;
 
 use crate::error::Result;
 use crate::findings::Findings;
+use crate::knowledge::Knowledge;
 
 pub use bits_queue::{queue_files, queue_folder};
 pub use catalog_cache::FOLDER as CATALOG_CACHE;
@@ -54,6 +57,14 @@ pub struct Check {
     /// Its id; `coldmend explain ID` tells about it.
     pub id: &'static str,
     run: fn(&Context<'_>, &mut Findings) -> Result<()>,
+}
+
+impl Check {
+    /// Whether this build has what the check looks at (`builds` in `knowledge/checks.toml`).
+    pub fn applies_to(&self, build: u32) -> bool {
+        let explanation = Knowledge::builtin().explain_check(self.id);
+        explanation.and_then(|e| e.builds).is_none_or(|builds| builds.contains(build))
+    }
 }
 
 /// The checks of the installation itself, in the order in which findings are shown.
@@ -84,7 +95,8 @@ const CHECKS: &[Check] = &[
 
 /// Every check there is, in the order in which findings are shown.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    CHECKS.iter().chain(servicing::CHECKS).chain(policy::CHECKS)
+    // The comparison comes last: it does not say again what others have said.
+    CHECKS.iter().chain(servicing::CHECKS).chain(policy::CHECKS).chain(reference::CHECKS)
 }
 
 /// Runs every check.
@@ -93,6 +105,10 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
     for check in all() {
+        if !check.applies_to(context.installation.version.build) {
+            findings.does_not_apply(check.id);
+            continue;
+        }
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }

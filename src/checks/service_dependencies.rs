@@ -1,7 +1,7 @@
 //! `service-dependencies`: what a service waits for. A dependency that is not there, or disabled, keeps it from starting;
 //! blockers add such ones on purpose.
 
-use super::context::{shown, Context, Service};
+use super::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::plan::{HiveName, RegValue};
@@ -10,6 +10,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     for service in context.services() {
         let row = &service.expected.row;
         let (Some(needed), Some(default)) = (&row.depends_on, &row.depends_default) else { continue };
+        let Some((services, _)) = service.key.rsplit_once('\\') else { continue };
         findings.made += 1;
         let found = context.value(&service.key, "DependOnService")?;
         let names = found.as_ref().map_or(Some(Vec::new()), RegValue::as_list);
@@ -23,7 +24,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
             Some(names) => {
                 let has = |list: &[String], name: &str| list.iter().any(|n| n.eq_ignore_ascii_case(name));
                 for name in names.iter().filter(|n| !has(default, n) && !has(needed, n)) {
-                    if let Some(reason) = obstacle(context, service, name)? {
+                    if let Some(reason) = obstacle(context, services, name)? {
                         severity = Severity::Problem;
                         reasons.push(reason);
                     } else if row.depends_on_nothing_else {
@@ -62,14 +63,13 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
     Ok(())
 }
 
-/// Why a service that depends on `name` can't start, if it can't.
-fn obstacle(context: &Context<'_>, service: &Service, name: &str) -> Result<Option<String>> {
+/// Why a service that depends on `name` can't start, if it can't; `services` is the key of all services.
+pub(super) fn obstacle(context: &Context<'_>, services: &str, name: &str) -> Result<Option<String>> {
     // A name with a plus is a load-order group.
     if name.starts_with('+') || name.contains('\\') {
         return Ok(None);
     }
-    let Some((root, _)) = service.key.rsplit_once('\\') else { return Ok(None) };
-    let key = format!("{root}\\{name}");
+    let key = format!("{services}\\{name}");
     let there = context.system.key_exists(&key).map_err(|e| crate::evidence::hive_failure(HiveName::System, e))?;
     if !there {
         return Ok(Some(format!("there is no service {name}")));

@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         Knowledge::builtin().definition(&s.name, version.build, context.installation.product_type).is_some()
     });
     for service in context.services().chain(made_again) {
-        let Some(group) = service.expected.row.svchost_group() else { continue };
+        let Some(group) = service.expected.svchost_group() else { continue };
         if seen.contains(&service.name.as_str()) {
             continue;
         }
@@ -47,7 +47,11 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
                 format!("a list with {}", service.name),
             )],
             remedy: mendable.then_some("services-config"),
-            source: service.expected.source("image"),
+            source: service.expected.source(if service.expected.row.svchost_group().is_some() {
+                "image"
+            } else {
+                "group"
+            }),
             defect: mendable.then(|| Defect::SvchostGroup { group, service: service.name.clone(), found }),
         });
     }

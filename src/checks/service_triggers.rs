@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::error::Result;
-use crate::evidence::hive_failure;
+use crate::evidence::{hive_failure, Registry, RegistryError};
 use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::knowledge::{StartType, Trigger};
 use crate::plan::{to_hex, HiveName, RegValue};
@@ -53,12 +53,17 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
 
 /// Type, action and GUID (lower-case hex) of each trigger.
 pub(crate) fn found_triggers(context: &Context<'_>, root: &str) -> Result<Vec<(u32, u32, String)>> {
+    triggers_of(&context.system, root).map_err(|e| hive_failure(HiveName::System, e))
+}
+
+/// The same, of any SYSTEM hive.
+pub(super) fn triggers_of(system: &Registry<'_>, root: &str) -> Result<Vec<(u32, u32, String)>, RegistryError> {
     let mut found = Vec::new();
-    for name in context.system.subkeys(root).map_err(|e| hive_failure(HiveName::System, e))? {
+    for name in system.subkeys(root)? {
         let key = format!("{root}\\{name}");
-        let guid = context.value(&key, "GUID")?;
+        let guid = system.value(&key, "GUID")?;
         if let (Some(kind), Some(action), Some(RegValue { data, .. })) =
-            (context.dword(&key, "Type")?, context.dword(&key, "Action")?, guid)
+            (system.dword(&key, "Type")?, system.dword(&key, "Action")?, guid)
         {
             found.push((kind, action, to_hex(&data)));
         }

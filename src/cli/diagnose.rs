@@ -1,5 +1,7 @@
 //! `coldmend diagnose`: what is wrong, with evidence. Writes nothing, ever.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -7,12 +9,16 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::reference::Reference;
+use crate::remedies::{self, Options};
 use crate::safety::rights::{self, Access};
 use crate::target::Target;
 use crate::transaction::{Record, StateDir};
-use crate::ui::{render_diagnosis, Ui};
+use crate::ui::{self, render_diagnosis, Ui};
+use crate::verdict::{self, Cause, ErrorCode, Verdict};
 
 use super::report::TargetReport;
+use super::report_file::ReportArguments;
 use super::{context, StateArguments, Status, TargetArguments};
 
 /// Arguments of `diagnose`.
@@ -20,14 +26,28 @@ use super::{context, StateArguments, Status, TargetArguments};
 pub(super) struct Arguments {
     #[command(flatten)]
     target: TargetArguments,
+    /// The error that Windows shows, such as 0x80070002: what can explain it comes first
+    #[arg(long, value_name = "CODE", allow_hyphen_values = true)]
+    error: Option<String>,
     #[command(flatten)]
     state: StateArguments,
+    #[command(flatten)]
+    report: ReportArguments,
+    /// A healthy Windows of the same build to compare with: its volume, its Windows folder, or one of its hives, SYSTEM or SOFTWARE
+    #[arg(long, value_name = "PATH")]
+    reference: Option<PathBuf>,
 }
 
 impl Arguments {
     /// The arguments `diagnose DIR`.
     pub(super) fn of(dir: &std::path::Path) -> Self {
-        Arguments { target: TargetArguments::of(dir), state: StateArguments::default() }
+        Arguments {
+            target: TargetArguments::of(dir),
+            error: None,
+            state: StateArguments::default(),
+            report: ReportArguments::default(),
+            reference: None,
+        }
     }
 }
 
@@ -40,10 +60,13 @@ struct Report<'a> {
     windows: &'a WindowsVersion,
     #[serde(flatten)]
     findings: &'a Findings,
+    verdict: &'a Verdict,
 }
 
 pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
+    let asked = arguments.error.as_deref().map(ErrorCode::parse).transpose()?;
     let target = context::target(&arguments.target, Access::Look)?;
+    arguments.report.check(&target)?;
     if let Some(remark) = rights::remark(rights::Rights::current(), target.place) {
         ui.status(&remark);
     }
@@ -54,18 +77,28 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         &arguments.state,
         &target,
     )?;
-    let diagnosis = look(ui, &target, &state)?;
-    let Diagnosis { installation, findings, .. } = &diagnosis;
+    let reference = arguments.reference.as_deref().map(|path| Reference::open(path, &target)).transpose()?;
+    let diagnosis = look_for(ui, &target, &state, Question { error: asked, reference: reference.as_ref() })?;
+    let Diagnosis { installation, findings, verdict, .. } = &diagnosis;
     let unfinished = diagnosis.unfinished();
-    let next = next_step(findings, unfinished.is_some(), &arguments.target);
-    ui.out(&render_diagnosis(ui.style, &installation.version, findings, &next));
+    let next = next_step(&diagnosis, unfinished.is_some(), &arguments.target);
+    ui.out(&render_diagnosis(ui.style, &diagnosis.shown(&next)));
     ui.json(&Report {
         schema: "coldmend.diagnosis/1",
         tool: env!("CARGO_PKG_VERSION"),
         target: TargetReport::of(&target),
         windows: &installation.version,
         findings,
+        verdict,
     })?;
+    let given = target.given.display().to_string();
+    let page = |made: &str| {
+        let about = ui::About { target: &given, version: &installation.version, made };
+        ui::diagnosis_page(&about, &diagnosis.shown(&next))
+    };
+    if let Some(said) = arguments.report.write(page)? {
+        ui.status(&said);
+    }
     Ok(u8::from(findings.any_alarm()))
 }
 
@@ -73,11 +106,19 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
 pub(super) struct Diagnosis {
     pub installation: Installation,
     pub findings: Findings,
+    /// What the findings come to.
+    pub verdict: Verdict,
     /// The repairs made there, as far as their records can be believed.
     pub records: Vec<Record>,
 }
 
 impl Diagnosis {
+    /// For the terminal.
+    pub(super) fn shown<'a>(&'a self, next: &'a str) -> ui::Diagnosis<'a> {
+        let Diagnosis { installation, findings, verdict, .. } = self;
+        ui::Diagnosis { version: &installation.version, findings, verdict, next }
+    }
+
     /// The repair that was interrupted, if one was.
     pub(super) fn unfinished(&self) -> Option<&Record> {
         context::unfinished(&self.records)
@@ -86,6 +127,20 @@ impl Diagnosis {
 
 /// Diagnoses. Writes nothing.
 pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Diagnosis> {
+    look_for(ui, target, state, Question::default())
+}
+
+/// What the user asks beside what is wrong.
+#[derive(Default)]
+struct Question<'a> {
+    /// What explains this error.
+    error: Option<ErrorCode>,
+    /// What differs from this healthy Windows.
+    reference: Option<&'a Reference>,
+}
+
+/// Diagnoses, with these questions. Writes nothing.
+fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, question: Question<'_>) -> Result<Diagnosis> {
     // A state directory that can't be believed must not keep anybody from looking.
     let mut untrusted = None;
     let records = state.records().unwrap_or_else(|failure| {
@@ -96,7 +151,8 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?);
+    let context = checks::Context::new(&target.volume, &installation)?.with_reference(question.reference);
+    let mut findings = checks::run(&context);
     if let Some(record) = unfinished {
         findings.push(Finding {
             id: "unfinished-repair",
@@ -113,22 +169,49 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
         findings.could_not("unfinished-repair", why);
     }
     findings.sort();
-    Ok(Diagnosis { installation, findings, records })
+    let plan = remedies::plan(&context, &findings, &Options::default())?;
+    let verdict = verdict::judge(&context, &findings, &plan, drive_letter(target), question.error);
+    drop(context);
+    Ok(Diagnosis { installation, findings, verdict, records })
+}
+
+/// The volume's letter, where this system has letters.
+fn drive_letter(target: &Target) -> Option<char> {
+    let given = target.given.to_str()?;
+    let mut start = given.chars();
+    let letter = start.next().filter(char::is_ascii_alphabetic)?;
+    (cfg!(windows) && start.next() == Some(':')).then(|| letter.to_ascii_uppercase())
 }
 
 /// The one line that says what to do next.
-fn next_step(findings: &Findings, unfinished: bool, target: &TargetArguments) -> String {
-    let mendable = findings.findings.iter().any(|f| f.severity != Severity::Note && f.remedy.is_some());
+fn next_step(diagnosis: &Diagnosis, unfinished: bool, target: &TargetArguments) -> String {
+    let Diagnosis { findings, verdict, .. } = diagnosis;
+    let numbers = |wanted: fn(&Cause) -> bool| {
+        let all = verdict.causes.iter().enumerate().filter(|(_, cause)| wanted(cause));
+        all.map(|(at, _)| (at + 1).to_string()).collect::<Vec<_>>()
+    };
+    let mendable = numbers(|cause| !cause.repair.is_empty());
+    let elsewhere = numbers(|cause| cause.repair.is_empty() && !cause.elsewhere.is_empty());
+    let left = match elsewhere.as_slice() {
+        [] => String::new(),
+        [one] => format!(" What to do about {one} with Windows' own tools stands there."),
+        numbers => format!(" What to do about {} with Windows' own tools stands there.", numbers.join(" and ")),
+    };
     if unfinished {
         format!(
             "Next: `{}` finishes the interrupted repair, `{}` takes it back.",
             target.command("repair"),
             target.command("undo")
         )
-    } else if mendable {
-        format!("Next: `{}` shows the changes and asks; --dry-run only shows them.", target.command("repair"))
+    } else if !mendable.is_empty() {
+        let which =
+            if mendable.len() == verdict.causes.len() { "" } else { &format!(" (for {})", mendable.join(", ")) };
+        format!(
+            "Next: `{}` shows the changes{which} and asks; --dry-run only shows them.{left}",
+            target.command("repair")
+        )
     } else if findings.any_alarm() {
-        "None of this can be mended by coldmend.".into()
+        format!("None of this can be mended by coldmend.{left}")
     } else {
         format!(
             "If updating still fails, `{}` resets the update components: that is what is left to try here.",

@@ -12,6 +12,7 @@ mod history;
 mod hive;
 mod repair;
 mod report;
+mod report_file;
 mod scan;
 mod service;
 mod talk;

@@ -13,10 +13,11 @@ use crate::remedies::{self, Options};
 use crate::safety;
 use crate::target::Target;
 use crate::transaction::{self, check_binding, parse_plan, Record, StateDir};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 use crate::volume::{HostVolume, Overlay, Volume};
 
 use super::report::Reporter;
+use super::report_file::ReportArguments;
 use super::talk::{not_agreed, Outcome, Plain, Proposal, Talk};
 use super::{context, StateArguments, Status, TargetArguments};
 
@@ -54,6 +55,8 @@ pub(super) struct Arguments {
     /// Apply a plan that was saved, instead of making one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "skip", "with", "reset", "keep_history", "sddl"])]
     plan: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportArguments,
     /// update-cache: move only Download aside, and keep the update history in DataStore
     #[arg(long)]
     keep_history: bool,
@@ -96,6 +99,7 @@ impl Arguments {
             with: Vec::new(),
             reset,
             save_plan: None,
+            report: ReportArguments::default(),
             plan: None,
             keep_history: false,
             sddl: Vec::new(),
@@ -119,6 +123,7 @@ pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Statu
     )?;
     let rehearse = arguments.dry_run || arguments.save_plan.is_some();
     let target = context::target(&arguments.target, context::access(rehearse))?;
+    arguments.report.check(&target)?;
     let elsewhere = context::state_volume(&arguments.state, &target)?;
     // A dry run is the same run over storages that do not write.
     let overlays =
@@ -249,7 +254,21 @@ impl Job<'_> {
     }
 
     fn report(&self, installation: &Installation, plan: &Plan, id: Option<&str>, state: &'static str) -> Result<()> {
-        Reporter { ui: self.ui, target: self.target, state: &self.state }.print(installation, plan, &[], id, state)
+        Reporter { ui: self.ui, target: self.target, state: &self.state }.print(installation, plan, &[], id, state)?;
+        let given = self.target.given.display().to_string();
+        let said = match (state, id) {
+            ("done", Some(id)) => format!("Done and read back; `coldmend undo` takes {id} back."),
+            ("nothing-to-do", _) => "Nothing to do: nothing was changed.".into(),
+            _ => "Planned only: nothing was changed.".into(),
+        };
+        let page = |made: &str| {
+            let about = ui::About { target: &given, version: &installation.version, made };
+            ui::repair_page(&about, plan, &said)
+        };
+        if let Some(said) = self.arguments.report.write(page)? {
+            self.ui.status(&said);
+        }
+        Ok(())
     }
 }
 

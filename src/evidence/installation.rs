@@ -88,47 +88,18 @@ impl Installation {
         let sw = registry(&software)?;
         let bad = |hive: HiveName| move |e: RegistryError| hive_failure(hive, e);
 
-        let select = |name: &str| sys.dword("Select", name).map_err(bad(HiveName::System));
-        let select = [select("Current")?, select("Default")?, select("Failed")?, select("LastKnownGood")?];
-        let mut control_sets: Vec<ControlSet> = Vec::new();
-        for (number, role) in [(select[1], "Default"), (select[0], "Current")] {
-            let Some(number) = number.filter(|n| (1..=999).contains(n)) else { continue };
-            let key = format!("ControlSet{number:03}");
-            if let Some(known) = control_sets.iter_mut().find(|c| c.key == key) {
-                known.roles.push(role);
-            } else if sys.key_exists(&key).map_err(bad(HiveName::System))? {
-                control_sets.push(ControlSet { key, roles: vec![role] });
-            }
-        }
-        let Some(first) = control_sets.first() else {
-            return Err(Failure::unreadable(format!(
-                "{} names no control set that is there: Select\\Default is {}",
-                system.path.display_escaped(),
-                select[1].map_or("absent".into(), |n| n.to_string())
-            ))
-            .hint("This hive does not boot. Restore it from a backup of this installation."));
-        };
-        let control_set = first.key.clone();
+        let (select, control_sets) = control_sets(&sys, &system.path.display_escaped())?;
+        let control_set = control_sets.first().map(|set| set.key.clone()).unwrap_or_default();
 
         let text = |name: &str| sw.text(CURRENT_VERSION, name).map_err(bad(HiveName::Software));
-        // XP writes "1.511.1 () (Obsolete data - do not use)" into CurrentBuild.
-        let build = [text("CurrentBuildNumber")?, text("CurrentBuild")?]
-            .into_iter()
-            .flatten()
-            .find_map(|t| t.trim().parse::<u32>().ok());
-        let Some(build) = build else {
+        let Some(build) = build_number(&sw)? else {
             return Err(Failure::unreadable(format!(
                 "{} says no build number ({CURRENT_VERSION}\\CurrentBuildNumber)",
                 software.path.display_escaped()
             ))
             .hint("Decisions are made by build number only; without it nothing can be checked or repaired."));
         };
-        let product_type_text = sys
-            .text(&format!("{control_set}\\Control\\ProductOptions"), "ProductType")
-            .map_err(bad(HiveName::System))?
-            .unwrap_or_else(|| "WinNT".into());
-        let product_type =
-            if product_type_text.eq_ignore_ascii_case("WinNT") { ProductType::Client } else { ProductType::Server };
+        let (product_type_text, product_type) = product_type(&sys, &control_set)?;
         let arch = sys
             .text(&format!("{control_set}\\Control\\Session Manager\\Environment"), "PROCESSOR_ARCHITECTURE")
             .map_err(bad(HiveName::System))?
@@ -195,6 +166,50 @@ impl Installation {
             hives: hives.iter().map(|&name| (name, self.hive(name).binding.clone())).collect(),
         }
     }
+}
+
+/// `Select` (Current, Default, Failed, LastKnownGood), and the control sets to look at; there is at least one. `place` is the hive's, for the
+/// message.
+pub(crate) fn control_sets(sys: &Registry<'_>, place: &str) -> Result<([Option<u32>; 4], Vec<ControlSet>)> {
+    let bad = |e: RegistryError| hive_failure(HiveName::System, e);
+    let select = |name: &str| sys.dword("Select", name).map_err(bad);
+    let select = [select("Current")?, select("Default")?, select("Failed")?, select("LastKnownGood")?];
+    let mut control_sets: Vec<ControlSet> = Vec::new();
+    for (number, role) in [(select[1], "Default"), (select[0], "Current")] {
+        let Some(number) = number.filter(|n| (1..=999).contains(n)) else { continue };
+        let key = format!("ControlSet{number:03}");
+        if let Some(known) = control_sets.iter_mut().find(|c| c.key == key) {
+            known.roles.push(role);
+        } else if sys.key_exists(&key).map_err(bad)? {
+            control_sets.push(ControlSet { key, roles: vec![role] });
+        }
+    }
+    if control_sets.is_empty() {
+        return Err(Failure::unreadable(format!(
+            "{place} names no control set that is there: Select\\Default is {}",
+            select[1].map_or("absent".into(), |n| n.to_string())
+        ))
+        .hint("This hive does not boot. Restore it from a backup of this installation."));
+    }
+    Ok((select, control_sets))
+}
+
+/// The build number that SOFTWARE says.
+pub(crate) fn build_number(sw: &Registry<'_>) -> Result<Option<u32>> {
+    let text = |name: &str| sw.text(CURRENT_VERSION, name).map_err(|e| hive_failure(HiveName::Software, e));
+    // XP writes "1.511.1 () (Obsolete data - do not use)" into CurrentBuild.
+    let texts = [text("CurrentBuildNumber")?, text("CurrentBuild")?];
+    Ok(texts.into_iter().flatten().find_map(|t| t.trim().parse::<u32>().ok()))
+}
+
+/// `ProductType` in the registry's own words, and what it means.
+pub(crate) fn product_type(sys: &Registry<'_>, control_set: &str) -> Result<(String, ProductType)> {
+    let text = sys
+        .text(&format!("{control_set}\\Control\\ProductOptions"), "ProductType")
+        .map_err(|e| hive_failure(HiveName::System, e))?
+        .unwrap_or_else(|| "WinNT".into());
+    let product_type = if text.eq_ignore_ascii_case("WinNT") { ProductType::Client } else { ProductType::Server };
+    Ok((text, product_type))
 }
 
 fn registry(hive: &LoadedHive) -> Result<Registry<'_>> {

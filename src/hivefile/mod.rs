@@ -130,6 +130,15 @@ impl HiveOnDisk {
         Ok(HiveOnDisk { volume, path, log_paths, before, shown })
     }
 
+    /// Whether the file begins as a hive does.
+    ///
+    /// # Errors
+    /// Unreadable.
+    pub fn begins_as_hive(&self) -> Result<bool> {
+        let head = self.volume.read_head(&self.path, 4).doing(|| format!("reading the hive {}", self.shown))?;
+        Ok(head == b"regf")
+    }
+
     /// Reads it: the file in one buffer, and all the logs.
     ///
     /// # Errors

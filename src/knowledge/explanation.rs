@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{read, KnowledgeError};
+use super::{read, BuildRange, KnowledgeError};
 
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Explanation {
     pub on_by_default: Option<bool>,
     /// For a check: the id of the remedy that it asks for, if there is one.
     pub remedy: Option<String>,
+    /// For a check: the builds to which it applies. `None`: all.
+    pub builds: Option<BuildRange>,
     /// For a check: the items of the survey of all that can be looked at offline that it is about.
     pub covers: Vec<String>,
 }
@@ -73,6 +75,7 @@ struct RawCheck {
     windows: String,
     source: String,
     remedy: Option<String>,
+    builds: Option<BuildRange>,
     #[serde(default)]
     covers: Vec<String>,
 }
@@ -91,6 +94,7 @@ pub(super) fn load() -> Result<Vec<Explanation>, KnowledgeError> {
         source: r.source,
         on_by_default: Some(r.on_by_default),
         remedy: None,
+        builds: None,
         covers: Vec::new(),
     });
     let checks = checks.check.into_iter().map(|c| Explanation {
@@ -103,6 +107,7 @@ pub(super) fn load() -> Result<Vec<Explanation>, KnowledgeError> {
         source: c.source,
         on_by_default: None,
         remedy: c.remedy,
+        builds: c.builds,
         covers: c.covers,
     });
     Ok(remedies.chain(checks).collect())

@@ -2,8 +2,8 @@
 //!
 //! What it is: tables in TOML (beside this file) with the builds, the product, the source and the
 //! degree of trust of every row, and typed access to them ([`Knowledge`]); and the reader of the
-//! installation's own truth, `Windows\WaaS\services\*.xml` ([`waas`]), which comes before every
-//! table.
+//! installation's own truth, `Windows\WaaS\services\*.xml` and component manifests ([`waas`]), which
+//! comes before every table.
 //!
 //! What it relies on: nothing of the volume. It knows nothing of hives or files; it says what is
 //! expected, the checks decide what a difference means.
@@ -15,7 +15,10 @@
 //! a range of builds is absent from its row, never guessed: an absent expectation is not checked.
 
 mod builds;
+mod causes;
+mod components;
 mod definition;
+mod errors;
 mod explanation;
 mod files;
 mod helpers;
@@ -37,7 +40,10 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use builds::{BuildRange, Product, ProductType};
+pub use causes::{AdviceRow, CauseRow, CauseTable, NamedObject};
+pub use components::{component_version, manifest_name, winner_name, ComponentVersion, ServiceComponent};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
+pub use errors::ErrorRow;
 pub use explanation::{Explanation, ExplanationKind};
 pub use files::{DriverRow, FileFacts, StackRow};
 pub use helpers::{HelperRow, HelperWeight};
@@ -130,6 +136,9 @@ pub struct Knowledge {
     helpers: Vec<HelperRow>,
     policies: policies::PolicyTables,
     logs: LogTable,
+    causes: CauseTable,
+    errors: Vec<ErrorRow>,
+    components: Vec<ServiceComponent>,
 }
 
 /// One file of service rows.
@@ -190,6 +199,9 @@ impl Knowledge {
             helpers: helpers::load()?,
             policies: policies::load()?,
             logs: logs::load()?,
+            causes: CauseTable::load()?,
+            errors: errors::load()?,
+            components: components::load()?,
         })
     }
 
@@ -258,6 +270,12 @@ impl Knowledge {
         self.explanations.iter().find(|e| e.id == id)
     }
 
+    /// The explanation of a check; some remedies have a check of the same name.
+    #[must_use]
+    pub fn explain_check(&self, id: &str) -> Option<&Explanation> {
+        self.explanations.iter().find(|e| e.kind == ExplanationKind::Check && e.id == id)
+    }
+
     /// All explanations, remedies first, each group in the order of the design.
     #[must_use]
     pub fn explanations(&self) -> &[Explanation] {
@@ -268,6 +286,24 @@ impl Knowledge {
     #[must_use]
     pub fn logs(&self) -> &LogTable {
         &self.logs
+    }
+
+    /// What findings have in common, and what is done about it.
+    #[must_use]
+    pub fn causes(&self) -> &CauseTable {
+        &self.causes
+    }
+
+    /// The error codes, and which checks can explain them.
+    #[must_use]
+    pub fn errors(&self) -> &[ErrorRow] {
+        &self.errors
+    }
+
+    /// Which components define which services.
+    #[must_use]
+    pub fn components(&self) -> &[ServiceComponent] {
+        &self.components
     }
 
     /// Descriptors that documents recommend and that are wrong.

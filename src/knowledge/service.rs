@@ -237,6 +237,43 @@ pub struct ServiceRow {
 }
 
 impl ServiceRow {
+    /// A service that the installation itself defines, on a build that the tables do not know: whatever the definition does not
+    /// say is not checked, and what Windows is known to change by itself is healthy either way.
+    #[must_use]
+    pub fn unlisted(service: &str, build: u32) -> ServiceRow {
+        ServiceRow {
+            service: service.to_owned(),
+            builds: BuildRange { first: build, last: build },
+            product: Product::Any,
+            source: "not in the tables".to_owned(),
+            trust: Trust::Documents,
+            presence: Presence::Present,
+            start: None,
+            healthy_starts: vec![StartType::Auto, StartType::Demand],
+            auto_while_pending: true,
+            service_type: None,
+            healthy_types: Some(vec![0x10, 0x20]),
+            image_path: None,
+            service_dll: None,
+            service_dll_key: String::new(),
+            service_dll_files: None,
+            accounts: None,
+            depends_on: None,
+            depends_default: None,
+            depends_on_nothing_else: false,
+            privileges: None,
+            privileges_default: None,
+            sid_type: None,
+            triggers: None,
+            triggers_at_least: None,
+            descriptors: None,
+            absent_descriptor_is_healthy: true,
+            opaque_descriptor_lengths: Vec::new(),
+            opaque_descriptor: None,
+            security_key_is_shared: false,
+        }
+    }
+
     pub(super) fn from_raw(service: &str, raw: RawRow) -> Result<ServiceRow, KnowledgeError> {
         let fault = |message: String| KnowledgeError::Row {
             table: format!("{service} {} {:?}", raw.builds, raw.product),

@@ -1,6 +1,7 @@
-//! The installation's own truth: `Windows\WaaS\services\*.xml`, 10 1809 and later.
+//! The installation's own truth: `Windows\WaaS\services\*.xml`, 10 1809 and later, and the component
+//! manifests of Vista and 7 (plain XML there, compressed since 8).
 //!
-//! Windows keeps there, for the services that its repair task (`upfc.exe`) restores, the same
+//! Windows keeps in the former, for the services that its repair task (`upfc.exe`) restores, the same
 //! `serviceData` element that stands in component manifests. It belongs to exactly this
 //! installation, so it comes before every table.
 //!
@@ -145,6 +146,8 @@ pub struct WaasService {
     pub failure_actions: Option<WaasFailureActions>,
     /// The SDDL that its `securityDescriptor` refers to, checked.
     pub sddl: Option<String>,
+    /// The one svchost group that the file puts it into (`serviceGroup` under the group's `categoryInstance`).
+    pub svchost_group: Option<String>,
 }
 
 /// Reads a file.
@@ -364,8 +367,32 @@ fn service(document: &Document<'_>, node: Node<'_, '_>) -> Result<WaasService, W
         triggers,
         failure_actions,
         sddl,
+        svchost_group: svchost_group(document, &name),
         name,
     })
+}
+
+/// The group that the service is put into; `None` when it is none, or more than one.
+fn svchost_group(document: &Document<'_>, service: &str) -> Option<String> {
+    let names = |node: &Node<'_, '_>| {
+        is(*node, "serviceGroup")
+            && node.attribute("serviceName").is_some_and(|name| name.trim().eq_ignore_ascii_case(service))
+    };
+    let mut groups: Vec<String> = document
+        .descendants()
+        .filter(names)
+        .filter_map(|node| node.parent_element())
+        .filter(|parent| is(*parent, "categoryInstance"))
+        .filter_map(|parent| parent.attribute("subcategory"))
+        .map(|group| group.trim().to_lowercase())
+        .filter(|group| !group.is_empty())
+        .collect();
+    groups.sort();
+    groups.dedup();
+    if groups.len() > 1 {
+        return None;
+    }
+    groups.pop()
 }
 
 fn trigger(node: Node<'_, '_>, value: &dyn Fn(&'static str, &str) -> WaasError) -> Result<WaasTrigger, WaasError> {

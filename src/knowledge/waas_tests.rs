@@ -205,3 +205,21 @@ fn damaged_files_do_not_panic() {
         }
     }
 }
+
+#[test]
+fn a_manifest_puts_its_service_into_a_group() {
+    let with = |groups: &str| {
+        let text = format!(
+            r#"<assembly xmlns="urn:schemas-microsoft-com:asm.v3"><memberships><categoryMembership>{groups}</categoryMembership>
+               <categoryMembership><categoryInstance subcategory="BITS"><serviceData name="BITS"/></categoryInstance></categoryMembership>
+               </memberships></assembly>"#
+        );
+        parse(text.as_bytes()).unwrap()[0].svchost_group.clone()
+    };
+    let netsvcs = r#"<categoryInstance subcategory="netsvcs"><serviceGroup position="last" serviceName="bits"/></categoryInstance>"#;
+    assert_eq!(with(netsvcs).as_deref(), Some("netsvcs"));
+    assert_eq!(with(""), None);
+    assert_eq!(with(&netsvcs.replace("bits", "wuauserv")), None);
+    assert_eq!(with(&format!("{netsvcs}{}", netsvcs.replace("netsvcs", "other"))), None);
+    assert_eq!(with(r#"<serviceGroup serviceName="BITS"/>"#), None);
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::findings::Evidence;
 use crate::knowledge::{LogFault, LogKind, LogPattern};
 use crate::volume::VolPath;
 
@@ -139,5 +140,20 @@ impl Event {
             Some(line) => format!("{}, line {line}", self.log.display_escaped()),
             None => format!("{}, at byte {}", self.log.display_escaped(), self.offset),
         }
+    }
+
+    /// The line, with how often and since when.
+    #[must_use]
+    pub fn quoted(&self) -> Evidence {
+        let mut found = format!("\"{}\"", self.text);
+        if self.count > 1 {
+            found.push_str(&format!(", {} times", self.count));
+        }
+        match (self.first, self.time) {
+            (Some(first), Some(last)) if first != last => found.push_str(&format!(", from {first} to {last}")),
+            (_, Some(last)) => found.push_str(&format!(", {last}")),
+            _ => {}
+        }
+        Evidence::seen(self.place(), found)
     }
 }

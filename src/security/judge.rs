@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use super::account::service_sid;
 use super::acl::{self, Ace};
 use super::descriptor::{AclSlot, Descriptor, DACL_BITS};
 use super::rights::{describe_rights, map_generic, QUERY_CONFIG, QUERY_STATUS, START};
@@ -47,17 +48,18 @@ impl fmt::Display for DescriptorFault {
             DescriptorFault::NoDacl => write!(f, "no DACL: everybody may do everything"),
             DescriptorFault::EmptyDacl => write!(f, "empty DACL: nobody may do anything"),
             DescriptorFault::Denies { who, rights } => {
-                write!(f, "{} is denied: {}", name(who), describe_rights(*rights))
+                write!(f, "{} is denied: {}", account_name(who), describe_rights(*rights))
             }
             DescriptorFault::Lacks { who, rights } => {
-                write!(f, "{} lacks: {}", name(who), describe_rights(*rights))
+                write!(f, "{} lacks: {}", account_name(who), describe_rights(*rights))
             }
         }
     }
 }
 
-/// An account in words where it is one of those that the rule is about.
-fn name(sid: &Sid) -> String {
+/// An account in words, where it is the same on every machine; its SID otherwise.
+#[must_use]
+pub fn account_name(sid: &Sid) -> String {
     match sid.alias() {
         Some("SY") => "SYSTEM".to_owned(),
         Some("BA") => "Administrators".to_owned(),
@@ -65,8 +67,23 @@ fn name(sid: &Sid) -> String {
         Some("NS") => "NETWORK SERVICE".to_owned(),
         Some("WD") => "Everyone".to_owned(),
         Some("AU") => "Authenticated Users".to_owned(),
-        _ => sid.to_string(),
+        Some("IU") => "INTERACTIVE".to_owned(),
+        Some("SU") => "SERVICE".to_owned(),
+        Some("BU") => "Users".to_owned(),
+        Some("BG") => "Guests".to_owned(),
+        Some("PU") => "Power Users".to_owned(),
+        Some("SO") => "Server Operators".to_owned(),
+        Some("AC") => "All Application Packages".to_owned(),
+        Some("AN") => "ANONYMOUS LOGON".to_owned(),
+        Some("NU") => "NETWORK".to_owned(),
+        Some("RC") => "RESTRICTED".to_owned(),
+        _ => service_name(sid).map_or_else(|| sid.to_string(), |name| format!("NT SERVICE\\{name}")),
     }
+}
+
+/// The service whose own account `sid` is, of those that the tables know.
+fn service_name(sid: &Sid) -> Option<&'static str> {
+    Knowledge::builtin().services().iter().find(|name| service_sid(name) == *sid).copied()
 }
 
 /// Everything that is broken in `descriptor`; nothing when it is healthy. `account` is the SID of
@@ -184,5 +201,5 @@ fn wrong(service: &str, build: Option<u32>, descriptor: &Descriptor) -> Option<S
         .flat_map(|row| row.descriptors.iter().flatten())
         .filter_map(|sddl| Descriptor::from_sddl(sddl).ok())
         .any(|default| default.same_dacl(descriptor));
-    (!shipped).then(|| format!("{} ({})", table.excess_why, name(excess)))
+    (!shipped).then(|| format!("{} ({})", table.excess_why, account_name(excess)))
 }

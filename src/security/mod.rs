@@ -31,7 +31,7 @@ pub use access::{granted, Account, Granted, ObjectKind};
 pub use account::{account_sid, service_sid};
 pub use acl::{Ace, AceBody, Acl};
 pub use descriptor::{AclSlot, Descriptor, DescriptorError};
-pub use judge::{judge, known_wrong, known_wrong_on, mend, DescriptorFault};
+pub use judge::{account_name, judge, known_wrong, known_wrong_on, mend, DescriptorFault};
 pub use rights::{describe_rights, map_generic, SERVICE_ALL_ACCESS};
 pub use sddl_parse::SddlError;
 pub use sid::Sid;

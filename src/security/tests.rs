@@ -354,7 +354,7 @@ fn the_documents_strings() {
     assert_eq!(known_wrong_on("msiserver", 7601, &msi), None);
     // CVE-2019-1322.
     let open = sddl("D:(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;SY)(A;;KA;;;BA)(A;;DC;;;SU)");
-    assert!(known_wrong("UsoSvc", &open).unwrap().contains("S-1-5-6"));
+    assert!(known_wrong("UsoSvc", &open).unwrap().contains("(SERVICE)"));
 }
 
 /// Windows' own descriptors are never called wrong or broken.

@@ -7,6 +7,8 @@
 
 mod charset;
 mod console;
+mod diagnosis;
+mod html;
 mod scan;
 mod text;
 mod updates;
@@ -23,8 +25,10 @@ use console::Stream;
 use wrap::Hang;
 
 pub use console::{help_width, print_parser_message};
+pub use diagnosis::{render_diagnosis, Diagnosis};
+pub use html::{diagnosis_page, repair_page, About};
 pub use scan::{installation_line, render_scan, volume_line, why_none};
-pub use text::{describe, plural, render_diagnosis, render_history, render_plan, short_headline, Style};
+pub use text::{describe, plural, render_history, render_plan, short_headline, Style};
 pub use updates::render_updates;
 pub use wrap::whole;
 

@@ -1,9 +1,9 @@
-//! Reports as text for people: findings by severity with evidence and remedy, plans, histories.
+//! Reports as text for people: plans, histories, and what all reports share.
 
 use std::fmt::Write as _;
 
 use crate::evidence::WindowsVersion;
-use crate::findings::{Finding, Findings, Severity};
+use crate::findings::Severity;
 use crate::plan::{Action, Change, Plan, Purpose};
 use crate::transaction::Record;
 use crate::volume::escape::escape_text;
@@ -36,7 +36,7 @@ impl Style {
         self.paint(32, text)
     }
 
-    fn severity(self, severity: Severity) -> String {
+    pub(super) fn severity(self, severity: Severity) -> String {
         match severity {
             Severity::Problem => self.paint(31, "problem"),
             Severity::Suspect => self.paint(33, "suspect"),
@@ -63,55 +63,9 @@ pub fn short_headline(version: &WindowsVersion) -> String {
     )
 }
 
-/// A diagnosis.
-pub fn render_diagnosis(style: Style, version: &WindowsVersion, findings: &Findings, next: &str) -> String {
-    let mut out = String::new();
-    let _ = writeln!(out, "{}\n", style.bold(&headline(version)));
-    for finding in &findings.findings {
-        render_finding(&mut out, style, finding);
-    }
-    if !findings.could_not_check.is_empty() {
-        let _ = writeln!(out, "could not check");
-        for item in &findings.could_not_check {
-            let _ = writeln!(out, "  {}: {}", item.id, item.why);
-        }
-        out.push('\n');
-    }
-    let count = |severity| findings.findings.iter().filter(|f| f.severity == severity).count();
-    let (problems, suspects, notes) = (count(Severity::Problem), count(Severity::Suspect), count(Severity::Note));
-    let summary = if problems + suspects == 0 {
-        style.good(&format!("Nothing wrong found, {} checks", findings.made))
-    } else {
-        format!("{}, {}", plural(problems, "problem"), plural(suspects, "suspect"))
-    };
-    let notes = if notes > 0 { format!(", {}", plural(notes, "note")) } else { String::new() };
-    let unknown = match findings.could_not_check.len() {
-        0 => String::new(),
-        n => format!(", {n} could not be checked"),
-    };
-    let _ = writeln!(out, "{summary}{notes}{unknown}. {next}");
-    out
-}
-
 /// `1 change`, `2 changes`.
 pub fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn render_finding(out: &mut String, style: Style, finding: &Finding) {
-    let _ = writeln!(out, "{} {} — {}", style.severity(finding.severity), style.bold(&finding.subject), finding.title);
-    for evidence in &finding.evidence {
-        let _ = writeln!(out, "    {}", whole(&evidence.place));
-        let _ = writeln!(out, "      found     {}", evidence.found);
-        if let Some(expected) = &evidence.expected {
-            let _ = writeln!(out, "      expected  {expected}");
-        }
-    }
-    let _ = writeln!(out, "    check     {} (source: {})", finding.id, finding.source);
-    if let Some(remedy) = finding.remedy {
-        let _ = writeln!(out, "    remedy    {remedy}");
-    }
-    out.push('\n');
 }
 
 /// A plan, grouped by remedy.

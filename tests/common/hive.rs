@@ -55,11 +55,20 @@ pub fn difference(left: &Values, right: &Values) -> Vec<String> {
         .collect()
 }
 
-/// Changes a value of a hive on a volume, as if Windows had run in between.
+/// Changes a value of a hive on a volume, as if Windows had run in between; makes its key where there is none.
 pub fn set_value(root: &Path, name: &str, key: &str, value: &str, data_type: u32, data: &[u8]) {
     let path = find(root, &format!("Windows/System32/config/{name}"));
     let mut hive = recovered(root, name).unwrap();
+    hive.create_key(key, coldmend_hives::FileTime(133_900_000_000_000_000)).unwrap();
     hive.set_value(key, value, data_type, data, coldmend_hives::FileTime(133_900_000_000_000_000)).unwrap();
+    commit(root, name, &path, hive);
+}
+
+/// Makes a key of a hive on a volume, and those above it.
+pub fn create_key(root: &Path, name: &str, key: &str) {
+    let path = find(root, &format!("Windows/System32/config/{name}"));
+    let mut hive = recovered(root, name).unwrap();
+    hive.create_key(key, coldmend_hives::FileTime(133_900_000_000_000_000)).unwrap();
     commit(root, name, &path, hive);
 }
 

@@ -10,9 +10,9 @@ mod lookup;
 use self::lookup::{look_up, State};
 use super::context::Context;
 use crate::error::Result;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{Defect, Evidence, Finding, Findings, Severity};
 use crate::knowledge::{LogAlarm, LogFault, LogKind};
-use crate::logs::{gather, Event, Object};
+use crate::logs::{Event, Object};
 
 const ID: &str = "logs";
 /// The most lines of evidence for one finding.
@@ -21,10 +21,10 @@ const MAX_EVIDENCE: usize = 8;
 const MAX_OBJECTS: usize = 20;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let logs = gather(context.volume, context.installation);
+    let logs = context.logs();
     findings.made += logs.read;
-    for why in logs.could_not {
-        findings.could_not(ID, why);
+    for why in &logs.could_not {
+        findings.could_not(ID, why.as_str());
     }
     let mut damaged: Vec<(&Event, Vec<Evidence>)> = Vec::new();
     let mut over: Vec<(&Event, String)> = Vec::new();
@@ -94,7 +94,7 @@ fn alarm(events: &[&Event]) -> LogAlarm {
 }
 
 fn of_object(object: &Object, events: &[&Event], state: State) -> Finding {
-    let mut evidence: Vec<Evidence> = events.iter().take(MAX_EVIDENCE).map(|event| quoted(event)).collect();
+    let mut evidence: Vec<Evidence> = events.iter().take(MAX_EVIDENCE).map(|event| event.quoted()).collect();
     let what = match object {
         Object::Service(_) => "a service",
         Object::Inf(_) => "a driver package",
@@ -139,7 +139,7 @@ fn of_object(object: &Object, events: &[&Event], state: State) -> Finding {
         evidence,
         remedy: None,
         source: source(events),
-        defect: None,
+        defect: Some(logged(object, events)),
     }
 }
 
@@ -150,7 +150,7 @@ fn push_damaged(findings: &mut Findings, damaged: &[(&Event, Vec<Evidence>)]) {
     }
     let mut evidence = Vec::new();
     for (event, found) in damaged.iter().take(MAX_EVIDENCE) {
-        evidence.push(quoted(event));
+        evidence.push(event.quoted());
         evidence.extend(found.iter().cloned());
     }
     if damaged.len() > MAX_EVIDENCE {
@@ -165,8 +165,16 @@ fn push_damaged(findings: &mut Findings, damaged: &[(&Event, Vec<Evidence>)]) {
         evidence,
         remedy: None,
         source: source(&events),
-        defect: None,
+        defect: events.first().and_then(|event| event.object.as_ref()).map(|object| logged(object, &events)),
     });
+}
+
+/// What failed, for the verdict.
+fn logged(object: &Object, events: &[&Event]) -> Defect {
+    let mut codes: Vec<u32> = events.iter().filter_map(|event| event.code).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    Defect::Logged { object: object.clone(), codes, first: events.iter().filter_map(|event| event.first).min() }
 }
 
 fn push_over(findings: &mut Findings, over: &[(&Event, String)]) {
@@ -174,7 +182,7 @@ fn push_over(findings: &mut Findings, over: &[(&Event, String)]) {
         return;
     }
     let evidence = over.iter().take(MAX_EVIDENCE).map(|(event, why)| {
-        let Evidence { place, found, .. } = quoted(event);
+        let Evidence { place, found, .. } = event.quoted();
         Evidence::seen(place, format!("{found}; {why}"))
     });
     let events: Vec<&Event> = over.iter().map(|(event, _)| *event).collect();
@@ -202,7 +210,7 @@ fn push_others(findings: &mut Findings, others: &[&Event]) {
             severity: Severity::Note,
             subject: newest.log.display_escaped(),
             title: "the newest failures in this log; healthy machines have such, too".into(),
-            evidence: of_kind.iter().take(MAX_EVIDENCE).map(|event| quoted(event)).collect(),
+            evidence: of_kind.iter().take(MAX_EVIDENCE).map(|event| event.quoted()).collect(),
             remedy: None,
             source: source(&of_kind),
             defect: None,
@@ -213,20 +221,6 @@ fn push_others(findings: &mut Findings, others: &[&Event]) {
 fn source(events: &[&Event]) -> String {
     let row = events.iter().find_map(|event| event.pattern);
     row.map_or_else(|| "the log's own fields".into(), |row| row.source.clone())
-}
-
-/// A line of a log, with how often and since when.
-fn quoted(event: &Event) -> Evidence {
-    let mut found = format!("\"{}\"", event.text);
-    if event.count > 1 {
-        found.push_str(&format!(", {} times", event.count));
-    }
-    match (event.first, event.time) {
-        (Some(first), Some(last)) if first != last => found.push_str(&format!(", from {first} to {last}")),
-        (_, Some(last)) => found.push_str(&format!(", {last}")),
-        _ => {}
-    }
-    Evidence::seen(event.place(), found)
 }
 
 /// An object's name, made harmless for a terminal.

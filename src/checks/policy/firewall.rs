@@ -28,10 +28,6 @@ const MOST_RULES: usize = 20_000;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
-    // XP's firewall has lists of programs that may listen, and no outbound rules.
-    if build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let tables = Knowledge::builtin().policies();
     let mut lists = vec![(HiveName::Software, format!("{POLICY}\\FirewallRules"))];

@@ -114,12 +114,12 @@ fn system_failure(error: crate::evidence::RegistryError, key: &str) -> Failure {
 }
 
 /// A place in SOFTWARE as evidence shows it.
-fn software_place(key: &str, name: &str) -> String {
+pub(super) fn software_place(key: &str, name: &str) -> String {
     format!("{}\\{key}\\{}", HiveName::Software, shown_text(name))
 }
 
 /// A text from the volume, made harmless and not too long.
-fn shown_text(text: &str) -> String {
+pub(super) fn shown_text(text: &str) -> String {
     let mut short: String = text.chars().take(300).collect();
     if short.len() < text.len() {
         short.push('…');

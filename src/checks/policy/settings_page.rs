@@ -7,17 +7,12 @@ use crate::error::Result;
 use crate::findings::{Findings, Severity};
 
 const ID: &str = "settings-page";
-/// 1703, the first version with the policy.
-const FIRST: u32 = 15063;
 pub(super) const VISIBILITY_KEY: &str = "Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer";
 pub(super) const VISIBILITY: &str = "SettingsPageVisibility";
 pub(super) const VISIBILITY_SOURCE: &str = "ControlPanel.admx, SettingsPageVisibility (1703 and later)";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    if context.installation.version.build < FIRST {
-        return Ok(());
-    }
     let Some(setting) = Setting::read(context, gathered(context)?, VISIBILITY_KEY, VISIBILITY)? else { return Ok(()) };
     let Some(judged) = setting.judged(|value| value.as_text().filter(|text| hides_update(text))) else {
         return Ok(());

@@ -8,15 +8,10 @@ use crate::error::Result;
 use crate::findings::{Findings, Severity};
 
 const ID: &str = "policy-update-source";
-/// 2004, the first version with the policy.
-const FIRST: u32 = 19041;
 const SOURCE: &str = "Microsoft, \"Use Windows Update client policies and WSUS together\" (SetPolicyDrivenUpdateSourceFor…Updates: 1 is WSUS)";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    if context.installation.version.build < FIRST {
-        return Ok(());
-    }
     let gathered = gathered(context)?;
     for kind in ["Feature", "Quality", "Driver", "Other"] {
         let name = format!("SetPolicyDrivenUpdateSourceFor{kind}Updates");

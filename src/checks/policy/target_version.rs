@@ -9,16 +9,11 @@ use crate::error::Result;
 use crate::findings::{Findings, Severity};
 
 const ID: &str = "policy-target-version";
-/// 1803, the first version with the policy.
-const FIRST: u32 = 17134;
 const SOURCE: &str =
     "WindowsUpdate.admx, TargetReleaseVersion: \"Select the target Feature Update version\" (1803 and later)";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    if context.installation.version.build < FIRST {
-        return Ok(());
-    }
     let gathered = gathered(context)?;
     let Some(switch) = Setting::read(context, gathered, KEY, "TargetReleaseVersion")? else { return Ok(()) };
     let Some(judged) = switch.judged(|value| number(value).filter(|&n| n == 1)) else { return Ok(()) };

@@ -49,9 +49,6 @@ fn finding(severity: Severity, subject: &str, title: &str, evidence: Vec<Evidenc
 }
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let path = context.in_windows("System32\\config\\COMPONENTS")?;
     let place = path.display_escaped();
@@ -150,9 +147,6 @@ fn missing(
 
 /// `package-files`: the pair of files of each package.
 pub(in crate::checks) fn packages(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let path = context.in_windows("servicing\\Packages")?;

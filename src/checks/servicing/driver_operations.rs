@@ -21,9 +21,6 @@ const NAMES: [&str; 2] = ["Identity", "Arch"];
 const MAX_OPERATIONS: usize = 50_000;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let root = format!("{CBS}\\DriverOperations");

@@ -14,15 +14,11 @@ use crate::findings::{Evidence, Finding, Findings, Severity};
 use crate::plan::HiveName;
 
 const ID: &str = "driver-store";
-const FIRST_BUILD: u32 = 9200;
 const STORE: &str = "System32\\DriverStore\\FileRepository";
 /// More packages than any installation has.
 const MAX_PACKAGES: usize = 100_000;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < FIRST_BUILD {
-        return Ok(());
-    }
     findings.made += 1;
     // Names as they are spelled, by their lower case, and the hive that lists them.
     let (mut packages, mut infs) = (BTreeMap::new(), BTreeMap::new());

@@ -9,7 +9,8 @@ const GIB: u64 = 1 << 30;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     let is_volume = context.volume.mount_info().is_some_and(|m| m.is_ntfs && m.target_is_mount_root);
-    if !is_volume || context.installation.version.build < 6000 {
+    if !is_volume {
+        findings.does_not_apply("free-space");
         return Ok(());
     }
     findings.made += 1;

@@ -30,9 +30,6 @@ const NUMBERS_FROM: u32 = 10240;
 const MOST_OF_HUNDRED: usize = 95;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let (mut waiting, mut strange) = (Vec::new(), Vec::new());

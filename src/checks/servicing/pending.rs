@@ -38,9 +38,6 @@ struct State {
 }
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let mut evidence = Vec::new();
     let Some(state) = gather(context, &mut evidence, findings)? else { return Ok(()) };

@@ -28,9 +28,6 @@ const READ: u32 = QUERY | ENUMERATE;
 const WRITE: u32 = READ | SET | CREATE;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     let unreadable = |e| Failure::from_error(FailureKind::Unreadable, e).context(format!("reading {CBS}"));
     for key in [CBS, PACKAGES] {
         let Some(found) = context.installation.software.hive.find_key(key).map_err(unreadable)? else { continue };

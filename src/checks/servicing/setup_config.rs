@@ -12,9 +12,6 @@ const FILE: &str = "Users\\Default\\AppData\\Local\\Microsoft\\Windows\\WSUS\\Se
 const LIMIT: u64 = 1 << 20;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 10240 {
-        return Ok(());
-    }
     findings.made += 1;
     let Some(found) = context.volume.find(&VolPath::literal(FILE))?.filter(|f| f.kind == Kind::File) else {
         return Ok(());

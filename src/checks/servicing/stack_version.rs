@@ -15,9 +15,6 @@ use crate::volume::Kind;
 const ID: &str = "servicing-stack";
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let key = format!("{CBS}\\Version");
     let names = context.software.value_names(&key).map_err(|e| hive_failure(HiveName::Software, e))?;

@@ -12,9 +12,6 @@ use crate::volume::Kind;
 const MANY: usize = 200;
 
 pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    if context.installation.version.build < 6000 {
-        return Ok(());
-    }
     findings.made += 1;
     let (mut empty, mut count) = (Vec::new(), 0_usize);
     for folder in ["System32\\config\\TxR", "System32\\config"] {

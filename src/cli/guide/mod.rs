@@ -199,11 +199,17 @@ impl Job<'_> {
         let list = texts::findings(diagnosis, numbered);
         let reads_on = self.screen.long(&list)?;
         self.screen.ui.out("\n");
+        let elsewhere = texts::elsewhere(diagnosis);
+        if reads_on && numbered && !elsewhere.is_empty() {
+            let reads_on = self.screen.long(&elsewhere)?;
+            self.screen.ui.out("\n");
+            return Ok(reads_on);
+        }
         Ok(reads_on)
     }
 
     fn more(&self, diagnosis: &Diagnosis) -> Result<()> {
-        let text = render_diagnosis(self.screen.ui.style, &diagnosis.installation.version, &diagnosis.findings, "");
+        let text = render_diagnosis(self.screen.ui.style, &diagnosis.shown(""));
         self.screen.long(&text)?;
         self.screen.ui.out("\n");
         Ok(())
@@ -218,7 +224,7 @@ impl Job<'_> {
         let first = if mendable {
             "Press Enter to see what would be changed; nothing is changed yet."
         } else {
-            "None of this can be mended by coldmend. Press Enter to leave."
+            "coldmend changes nothing about this. Press Enter to leave."
         };
         let undo = texts::or_undo(earlier);
         let question = format!("{first} Type more to see what exactly was found{undo}, or q to leave.");

@@ -8,6 +8,7 @@ use crate::findings::{Finding, Severity};
 use crate::scan::{ScannedVolume, VolumeState};
 use crate::transaction::Record;
 use crate::ui::{plural, short_headline, volume_line, whole, why_none};
+use crate::verdict::Step;
 
 use super::super::diagnose::Diagnosis;
 use super::super::talk::Outcome;
@@ -94,16 +95,40 @@ pub(super) fn what_to_do_without_windows() -> String {
 /// Problems and suspects, a line each.
 pub(super) fn findings(diagnosis: &Diagnosis, numbered: bool) -> String {
     let mut out = format!("{}\n\n", short_headline(&diagnosis.installation.version));
-    let alarms = diagnosis.findings.findings.iter().filter(|f| f.severity != Severity::Note);
-    for (number, finding) in alarms.enumerate() {
-        let Finding { subject, title, severity, .. } = finding;
+    for (number, cause) in diagnosis.verdict.causes.iter().enumerate() {
         let mark = if numbered { format!("{}.", number + 1) } else { "-".into() };
-        let maybe = if *severity == Severity::Suspect { " (may be harmless)" } else { "" };
-        let _ = writeln!(out, "  {mark} {}: {title}{maybe}", whole(subject));
+        let _ = writeln!(out, "  {mark} {}", cause.title);
+        let findings = cause.findings.iter().filter_map(|&at| diagnosis.findings.findings.get(at));
+        for Finding { subject, title, severity, .. } in findings.filter(|f| f.severity != Severity::Note) {
+            let maybe = if *severity == Severity::Suspect { " (may be harmless)" } else { "" };
+            let _ = writeln!(out, "      - {}: {title}{maybe}", whole(subject));
+        }
     }
     let unknown = diagnosis.findings.could_not_check.len();
     if unknown > 0 {
         let _ = writeln!(out, "  - {} could not be checked", plural(unknown, "thing"));
+    }
+    out
+}
+
+/// What has to be done with Windows' own tools about what `repair` does not mend. Commands stand on lines of their own.
+pub(super) fn elsewhere(diagnosis: &Diagnosis) -> String {
+    let mut steps: Vec<&Step> = Vec::new();
+    for step in diagnosis.verdict.causes.iter().filter(|cause| cause.repair.is_empty()).flat_map(|c| &c.elsewhere) {
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    let mut out = String::new();
+    if !steps.is_empty() {
+        out.push_str("What coldmend does not mend here, Windows' own tools may:\n");
+    }
+    for Step { what, command, place, needs, .. } in steps {
+        let _ = writeln!(out, "\n  - To {what}, type in {place}:");
+        let _ = writeln!(out, "      {}", whole(command));
+        if let Some(needs) = needs {
+            let _ = writeln!(out, "    It needs {needs}.");
+        }
     }
     out
 }
