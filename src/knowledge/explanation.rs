@@ -37,6 +37,8 @@ pub struct Explanation {
     pub remedy: Option<String>,
     /// For a check: the builds to which it applies. `None`: all.
     pub builds: Option<BuildRange>,
+    /// For a check: the items of the survey of all that can be looked at offline that it is about.
+    pub covers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +76,8 @@ struct RawCheck {
     source: String,
     remedy: Option<String>,
     builds: Option<BuildRange>,
+    #[serde(default)]
+    covers: Vec<String>,
 }
 
 /// Reads both tables, remedies first.
@@ -91,6 +95,7 @@ pub(super) fn load() -> Result<Vec<Explanation>, KnowledgeError> {
         on_by_default: Some(r.on_by_default),
         remedy: None,
         builds: None,
+        covers: Vec::new(),
     });
     let checks = checks.check.into_iter().map(|c| Explanation {
         id: c.id,
@@ -103,6 +108,51 @@ pub(super) fn load() -> Result<Vec<Explanation>, KnowledgeError> {
         on_by_default: None,
         remedy: c.remedy,
         builds: c.builds,
+        covers: c.covers,
     });
     Ok(remedies.chain(checks).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeSet;
+
+    use super::load;
+
+    /// The items of the survey, by letter and how many there are.
+    const ITEMS: [(&str, u32); 6] = [("P", 10), ("S", 14), ("W", 21), ("F", 14), ("Q", 10), ("C", 6)];
+
+    /// The items that no check is about, and why not.
+    const LEFT_OUT: [(&str, &str); 7] = [
+        (
+            "P3",
+            "a SYSTEM or SOFTWARE that is none is an error before any check is made: there is nothing to check then",
+        ),
+        (
+            "P5",
+            "the mark of a dirty volume is the file system's: it shows in images and devices, not in a mounted folder",
+        ),
+        ("P7", "a volume that BitLocker has locked shows nothing to check; scanning and opening it say so"),
+        ("P9", "the version is no finding: every diagnosis begins with it"),
+        ("S11", "LaunchProtected and SvcHostSplitDisable are left as they are, whatever they are"),
+        ("W19", "that two machines have one id shows only where both are seen, on their update server"),
+        ("Q8", "the transactions of the file system itself are reset by Windows (fsutil), and need it to be told"),
+    ];
+
+    #[test]
+    fn every_item_of_the_survey_is_covered_or_left_out_for_a_reason() {
+        let all: BTreeSet<String> =
+            ITEMS.iter().flat_map(|(letter, last)| (1..=*last).map(move |n| format!("{letter}{n}"))).collect();
+        let checks = load().unwrap();
+        let covered: BTreeSet<String> = checks.iter().flat_map(|check| check.covers.clone()).collect();
+        let unknown: Vec<_> = covered.difference(&all).collect();
+        assert!(unknown.is_empty(), "no such item: {unknown:?}");
+        let left_out: BTreeSet<String> = LEFT_OUT.iter().map(|(item, _)| (*item).to_owned()).collect();
+        let missing: Vec<_> = all.difference(&covered).filter(|item| !left_out.contains(*item)).collect();
+        assert!(missing.is_empty(), "no check is about {missing:?}");
+        let both: Vec<_> = covered.intersection(&left_out).collect();
+        assert!(both.is_empty(), "covered after all: {both:?}");
+        assert!(LEFT_OUT.iter().all(|(item, why)| all.contains(*item) && why.len() > 30));
+    }
 }

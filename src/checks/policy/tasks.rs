@@ -2,8 +2,7 @@
 //!
 //! What Windows has registered in its task cache must have its file: a suspect where it has none. A file in the place of a folder is a
 //! blocker's work: a problem. That the task which starts a search is disabled is a note (blockers do it, and other tasks search too).
-//! A folder that is absent is a note only, since which tasks there are varies between builds. Who may read
-//! the tasks (descriptors) is not looked at.
+//! A folder that is absent is a note only, since which tasks there are varies between builds. Who may use the folders, `file-access` says.
 
 use super::{finding, known_build, shown_text, software, software_failure};
 use crate::checks::context::Context;
