@@ -9,7 +9,7 @@ use crate::plan::{HiveName, RegValue};
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     for service in context.services() {
         let row = &service.expected.row;
-        let (Some(needed), Some(default)) = (&row.privileges, &row.privileges_default) else { continue };
+        let Some(needed) = &row.privileges else { continue };
         findings.made += 1;
         let Some(found) = context.value(&service.key, "RequiredPrivileges")? else { continue };
         let names = found.as_list();
@@ -24,8 +24,9 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         if missing.is_empty() {
             continue;
         }
-        // What somebody added stays.
-        let mut wanted = default.clone();
+        // What somebody added stays. Where only a part of the default list is known, nothing is written.
+        let default = row.privileges_default.as_ref();
+        let mut wanted = default.unwrap_or(needed).clone();
         for name in names.unwrap_or_default() {
             if !wanted.iter().any(|w| w.eq_ignore_ascii_case(&name)) {
                 wanted.push(name);
@@ -41,9 +42,9 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
                 shown(Some(&found)),
                 format!("[{}]", wanted.join(", ")),
             )],
-            remedy: Some("services-config"),
+            remedy: default.map(|_| "services-config"),
             source: service.expected.source("privileges"),
-            defect: Some(Defect::Value {
+            defect: default.map(|_| Defect::Value {
                 hive: HiveName::System,
                 key: service.key.clone(),
                 name: "RequiredPrivileges".into(),

@@ -35,7 +35,9 @@ impl Read for VolumeReader<'_> {
             return Ok(0);
         }
         if self.in_window().is_none() {
-            self.window.resize(WINDOW, 0);
+            // A small log needs no large window.
+            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(WINDOW);
+            self.window.resize(WINDOW.min(left), 0);
             self.window_at = self.at;
             match self.volume.read_at(self.path, self.at, &mut self.window) {
                 Ok(got) => self.window.truncate(got),

@@ -190,11 +190,16 @@ fn report(context: &Context<'_>, faults: Vec<Fault>, findings: &mut Findings) ->
     let mut manual = Vec::new();
     for fault in faults {
         let told = |id: &str, value: &str| {
-            let of = |f: &Finding| f.id == id && f.subject.eq_ignore_ascii_case(&fault.service);
+            let of = |f: &Finding| {
+                f.id == id && f.severity == Severity::Problem && f.subject.eq_ignore_ascii_case(&fault.service)
+            };
             fault.value.0.ends_with(value) && findings.findings.iter().any(of)
         };
-        // A path that is itself wrong is told already.
-        if told("service-image-path", "ImagePath") || told("service-dll", "ServiceDll") {
+        // A path that is itself wrong is told already, and so is the type of a driver, with which the path is read as a driver's.
+        if told("service-image-path", "ImagePath")
+            || told("service-dll", "ServiceDll")
+            || told("service-type", "ImagePath")
+        {
             continue;
         }
         if fault.severity == Severity::Note {
