@@ -29,6 +29,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// Who wants to know what is being done.
+    progress: &'a dyn Fn(&str),
     /// COMPONENTS, for the checks of servicing.
     pub(super) components: super::servicing::Components,
     /// What the checks of policies share.
@@ -76,6 +78,7 @@ impl<'a> Context<'a> {
             system_root,
             pending: false,
             services: Vec::new(),
+            progress: &|_| {},
             components: super::servicing::Components::default(),
             policies: super::policy::Cell::new(),
             could_not_gather: Vec::new(),
@@ -85,6 +88,18 @@ impl<'a> Context<'a> {
         context.services = context.find_services(&mut missing)?;
         context.could_not_gather = missing.could_not_check;
         Ok(context)
+    }
+
+    /// The same, with somebody to be told what is being done, in words for people.
+    #[must_use]
+    pub fn telling(mut self, progress: &'a dyn Fn(&str)) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Tells what is being done.
+    pub(super) fn tell(&self, what: &str) {
+        (self.progress)(what);
     }
 
     /// The services that are there, in every control set that is looked at.

@@ -91,6 +91,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 pub fn run(context: &Context<'_>) -> Findings {
     let mut findings = Findings { could_not_check: context.could_not_gather.clone(), ..Findings::default() };
     for check in all() {
+        context.tell(&format!("checking ({})", check.id));
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }

@@ -96,7 +96,8 @@ pub(super) fn look(ui: &Ui, target: &Target, state: &StateDir<'_>) -> Result<Dia
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?);
+    let progress = |what: &str| ui.progress(what);
+    let mut findings = checks::run(&checks::Context::new(&target.volume, &installation)?.telling(&progress));
     if let Some(record) = unfinished {
         findings.push(Finding {
             id: "unfinished-repair",

@@ -12,7 +12,7 @@ use super::context::Context;
 use crate::error::Result;
 use crate::findings::{Evidence, Finding, Findings, Severity};
 use crate::knowledge::{LogAlarm, LogFault, LogKind};
-use crate::logs::{gather, Event, Object};
+use crate::logs::{gather_telling, Event, Object};
 
 const ID: &str = "logs";
 /// The most lines of evidence for one finding.
@@ -21,7 +21,7 @@ const MAX_EVIDENCE: usize = 8;
 const MAX_OBJECTS: usize = 20;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let logs = gather(context.volume, context.installation);
+    let logs = gather_telling(context.volume, context.installation, &|what| context.tell(what));
     findings.made += logs.read;
     for why in logs.could_not {
         findings.could_not(ID, why);
