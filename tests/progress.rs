@@ -15,7 +15,7 @@ use common::{broken, coldmend, command, tree, Run};
 use tempfile::TempDir;
 
 /// Megabytes of each of the two logs.
-const SIZE: usize = 60;
+const SIZE: usize = 16;
 
 /// A volume that takes seconds to diagnose: every line of its logs has to be looked at.
 fn slow_volume() -> TempDir {
