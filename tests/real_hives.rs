@@ -30,49 +30,6 @@ use volume::{build, coldmend, config_file, files_of, hive_on, spec_for, tree};
 const SEED_SDDL: &str =
     "D:(A;;CCLCSWRPWPDTLO;;;SY)(A;;CCDCLCSWRPWPDTLOCRSDRCWDWO;;;BA)(A;;CCLCSWLOCRRC;;;AU)(A;;CCLCSWRPWPDTLO;;;PU)";
 
-#[test]
-fn healthy_hives_raise_no_alarm() {
-    let Some(hives) = clean_hives() else { return };
-    let mut alarms = Vec::new();
-    let each_version = |hive: RealHive| {
-        let versions: Vec<Windows> = hive.alike.iter().map(|version| Windows::Known(*version)).collect();
-        let versions = if versions.is_empty() { vec![hive.windows] } else { versions };
-        versions.into_iter().map(move |windows| RealHive { windows, ..hive.clone() })
-    };
-    for hive in hives.into_iter().flat_map(each_version) {
-        let hive = &hive;
-        let volume = build(&spec_for(hive));
-        let before = tree(volume.path());
-        let answer = coldmend(&["diagnose"], volume.path());
-        assert_eq!(tree(volume.path()), before, "{}: diagnose wrote", hive.name);
-        for finding in answer.json["findings"].as_array().into_iter().flatten() {
-            if finding["severity"] != "note" {
-                alarms.push(format!("{} ({:?} of {:?}): {finding}", hive.name, hive.kind, hive.windows));
-            } else {
-                eprintln!("{}: a note: {finding}", hive.name);
-            }
-        }
-        if answer.status != 0 {
-            alarms.push(format!("{}: exit status {}\n{}", hive.name, answer.status, answer.said));
-        }
-        let unchecked = answer.json["could_not_check"].as_array().map_or(&[][..], |list| list);
-        for item in unchecked {
-            eprintln!("{}: could not check {}: {}", hive.name, item["id"], item["why"]);
-        }
-        match hive.windows {
-            Windows::Known(_) => assert!(unchecked.is_empty(), "{}: {unchecked:?}", hive.name),
-            // "Could not check" is never "healthy".
-            Windows::Other(build) => assert!(
-                unchecked.iter().any(|item| item["why"].as_str().unwrap().contains(&build.to_string())),
-                "{}: {}",
-                hive.name,
-                answer.said
-            ),
-        }
-    }
-    assert!(alarms.is_empty(), "{} alarms on healthy hives:\n{}", alarms.len(), alarms.join("\n"));
-}
-
 /// The volumes hold what their hives name, and that is why no alarm is raised: without those files there are many.
 #[test]
 fn files_that_real_hives_name_are_missed() {

@@ -33,6 +33,8 @@ pub struct Context<'a> {
     /// Whether an update waits for the next boot: then TrustedInstaller starts automatically.
     pub pending: bool,
     services: Vec<Service>,
+    /// Who wants to know what is being done.
+    progress: &'a dyn Fn(&str),
     /// COMPONENTS, for the checks of servicing.
     pub(super) components: super::servicing::Components,
     /// What Windows' own logs say, read when it is first asked for.
@@ -84,6 +86,7 @@ impl<'a> Context<'a> {
             system_root,
             pending: false,
             services: Vec::new(),
+            progress: &|_| {},
             components: super::servicing::Components::default(),
             logs: OnceCell::new(),
             policies: super::policy::Cell::new(),
@@ -102,6 +105,18 @@ impl<'a> Context<'a> {
     pub fn with_reference(mut self, reference: Option<&'a Reference>) -> Self {
         self.reference = reference;
         self
+    }
+
+    /// The same, with somebody to be told what is being done, in words for people.
+    #[must_use]
+    pub fn telling(mut self, progress: &'a dyn Fn(&str)) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Tells what is being done.
+    pub(super) fn tell(&self, what: &str) {
+        (self.progress)(what);
     }
 
     /// The services that are there, in every control set that is looked at.
@@ -132,7 +147,7 @@ impl<'a> Context<'a> {
 
     /// What Windows' own logs say failed.
     pub fn logs(&self) -> &Logs {
-        self.logs.get_or_init(|| logs::gather(self.volume, self.installation))
+        self.logs.get_or_init(|| logs::gather_telling(self.volume, self.installation, &|what| self.tell(what)))
     }
 
     /// A path under the Windows folder.

@@ -109,6 +109,7 @@ pub fn run(context: &Context<'_>) -> Findings {
             findings.does_not_apply(check.id);
             continue;
         }
+        context.tell(&format!("checking ({})", check.id));
         if let Err(failure) = (check.run)(context, &mut findings) {
             findings.could_not(check.id, failure.to_string());
         }

@@ -151,7 +151,9 @@ fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, question: Question<'
     ui.progress("reading the hives");
     let installation = context::installation(&target.volume, target, state, unfinished)?;
     ui.progress("checking");
-    let context = checks::Context::new(&target.volume, &installation)?.with_reference(question.reference);
+    let progress = |what: &str| ui.progress(what);
+    let context =
+        checks::Context::new(&target.volume, &installation)?.with_reference(question.reference).telling(&progress);
     let mut findings = checks::run(&context);
     if let Some(record) = unfinished {
         findings.push(Finding {

@@ -2,6 +2,8 @@
 //!
 //! Structure comes from `coldmend-hives`; values are then read through [`super::Registry`].
 
+use std::cell::OnceCell;
+
 use coldmend_hives::{
     BaseBlock, CheckReport, FileTime, Hive, HiveError, LogFiles, LogRegime, Recovered, RecoveryCommit, RecoveryReport,
 };
@@ -27,8 +29,8 @@ pub struct HiveFile {
     pub path: VolPath,
     /// The file.
     pub bytes: Vec<u8>,
-    /// Size and hash of the file.
-    pub binding: HiveBinding,
+    /// Size and hash of the file as found, once they were asked for.
+    binding: OnceCell<HiveBinding>,
     /// The logs beside it, as found.
     pub logs: LogFiles,
     /// The paths of the logs that are there: `.LOG`, `.LOG1`, `.LOG2`.
@@ -46,7 +48,6 @@ impl HiveFile {
         let doing = || format!("reading the hive {} on {}", wanted.display_escaped(), volume.describe());
         let (path, log_paths) = Self::locate(volume, windows, name)?;
         let bytes = volume.read(&path, HIVE_LIMIT).doing(doing)?;
-        let binding = HiveBinding { sha256: sha256_hex(&bytes), size: bytes.len() as u64 };
         let mut logs = [None, None, None];
         for (log, path) in logs.iter_mut().zip(&log_paths) {
             if let Some(path) = path {
@@ -54,7 +55,29 @@ impl HiveFile {
             }
         }
         let [log, log1, log2] = logs;
-        Ok(HiveFile { name, path, bytes, binding, logs: LogFiles { log, log1, log2 }, log_paths })
+        Ok(HiveFile::new(name, path, bytes, LogFiles { log, log1, log2 }, log_paths))
+    }
+
+    /// A hive that is in memory already.
+    pub fn new(
+        name: HiveName,
+        path: VolPath,
+        bytes: Vec<u8>,
+        logs: LogFiles,
+        log_paths: [Option<VolPath>; 3],
+    ) -> HiveFile {
+        HiveFile { name, path, bytes, binding: OnceCell::new(), logs, log_paths }
+    }
+
+    /// Size and hash of the file as found.
+    pub fn binding(&self) -> &HiveBinding {
+        self.binding.get_or_init(|| HiveBinding::of(&self.bytes))
+    }
+
+    /// Takes these bytes as those that the file was meant to have; its binding stays that of the file as found.
+    pub fn take_as(&mut self, bytes: Vec<u8>) {
+        self.binding();
+        self.bytes = bytes;
     }
 
     /// Finds a hive and its logs without reading them.
@@ -93,6 +116,10 @@ impl HiveFile {
     /// # Errors
     /// Not a hive, dirty without usable logs, or faults that Windows would not load: exit status 4.
     pub fn open(self, force: bool) -> Result<LoadedHive> {
+        // A recovery changes the bytes; of a clean hive the hash can wait until a plan needs it.
+        if BaseBlock::parse(&self.bytes).is_none_or(|base| !base.is_clean()) {
+            self.binding();
+        }
         let HiveFile { name, path, bytes, binding, logs, log_paths } = self;
         let (hive, logs, recovery) = open_image(&path.display_escaped(), bytes, logs, force)?;
         Ok(LoadedHive { name, path, binding, hive, logs, log_paths, recovery })
@@ -218,8 +245,8 @@ pub struct LoadedHive {
     pub name: HiveName,
     /// Its path on the volume.
     pub path: VolPath,
-    /// Size and hash of the file as it is on the volume.
-    pub binding: HiveBinding,
+    /// Size and hash of the file as it is on the volume; of a clean one once they were asked for.
+    binding: OnceCell<HiveBinding>,
     /// The image.
     pub hive: Hive,
     /// The logs beside it: as found, or as the recovery leaves them.
@@ -228,6 +255,13 @@ pub struct LoadedHive {
     pub log_paths: [Option<VolPath>; 3],
     /// Set when the file was dirty and the image was recovered.
     pub recovery: Option<Recovery>,
+}
+
+impl LoadedHive {
+    /// Size and hash of the file as it is on the volume.
+    pub fn binding(&self) -> &HiveBinding {
+        self.binding.get_or_init(|| HiveBinding::of(self.hive.bytes()))
+    }
 }
 
 /// How a dirty hive was recovered in memory, and what writes that to the volume.
@@ -244,6 +278,13 @@ pub fn log_regime(build: u32) -> LogRegime {
         0..6000 => LogRegime::Dot,
         6000..9600 => LogRegime::Log12Dirt,
         _ => LogRegime::Log12HvLe,
+    }
+}
+
+impl HiveBinding {
+    /// That of these contents.
+    pub fn of(bytes: &[u8]) -> Self {
+        HiveBinding { sha256: sha256_hex(bytes), size: bytes.len() as u64 }
     }
 }
 

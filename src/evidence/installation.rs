@@ -163,7 +163,7 @@ impl Installation {
             machine: self.machine.clone(),
             installed: self.installed,
             serial: volume.serial().map(|s| format!("{s:016x}")),
-            hives: hives.iter().map(|&name| (name, self.hive(name).binding.clone())).collect(),
+            hives: hives.iter().map(|&name| (name, self.hive(name).binding().clone())).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! nt-hive panics on some damaged structures, so a [`Registry`] is only made of an image that
 //! `coldmend-hives` has checked (`evidence::hive`).
 
-use nt_hive::{Hive, KeyNode, NtHiveError};
+use nt_hive::{Hive, KeyNode, KeyValue, NtHiveError};
 
 use crate::plan::RegValue;
 
@@ -48,7 +48,7 @@ impl<'a> Registry<'a> {
     pub fn value(&self, key: &str, name: &str) -> Result<Option<RegValue>, RegistryError> {
         let Some(node) = self.node(key)? else { return Ok(None) };
         let Some(value) = node.value(name).transpose()? else { return Ok(None) };
-        Ok(Some(RegValue { data_type: value.data_type()? as u32, data: value.data()?.into_vec()? }))
+        read(value).map(Some)
     }
 
     /// The names of the key's subkeys, in the order of the hive; empty when the key is not there.
@@ -59,6 +59,23 @@ impl<'a> Registry<'a> {
         let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
         let Some(subkeys) = node.subkeys() else { return Ok(Vec::new()) };
         subkeys?.map(|subkey| Ok(subkey?.name()?.to_string_lossy())).collect()
+    }
+
+    /// Every subkey's name with the number that its value `name` holds, as [`Registry::dword`] gives it, in the order of the hive; for keys with
+    /// thousands of subkeys, each of which would have to be looked up from the root.
+    ///
+    /// # Errors
+    /// Damaged structures on the way, and types that nt-hive does not know.
+    pub fn dwords_of_subkeys(&self, key: &str, name: &str) -> Result<Vec<(String, Option<u32>)>, RegistryError> {
+        let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
+        let Some(subkeys) = node.subkeys() else { return Ok(Vec::new()) };
+        subkeys?
+            .map(|subkey| {
+                let subkey = subkey?;
+                let number = subkey.value(name).transpose()?.map(read).transpose()?.and_then(|value| value.as_dword());
+                Ok((subkey.name()?.to_string_lossy(), number))
+            })
+            .collect()
     }
 
     /// The names of the key's values, in the order of the hive; empty when the key is not there.
@@ -81,8 +98,7 @@ impl<'a> Registry<'a> {
         values?
             .map(|value| {
                 let value = value?;
-                let data = RegValue { data_type: value.data_type()? as u32, data: value.data()?.into_vec()? };
-                Ok((value.name()?.to_string_lossy(), data))
+                Ok((value.name()?.to_string_lossy(), read(value)?))
             })
             .collect()
     }
@@ -102,4 +118,8 @@ impl<'a> Registry<'a> {
     pub fn text(&self, key: &str, name: &str) -> Result<Option<String>, RegistryError> {
         Ok(self.value(key, name)?.and_then(|v| v.as_text()))
     }
+}
+
+fn read(value: KeyValue<'_, &[u8]>) -> Result<RegValue, RegistryError> {
+    Ok(RegValue { data_type: value.data_type()? as u32, data: value.data()?.into_vec()? })
 }

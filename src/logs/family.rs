@@ -88,6 +88,25 @@ impl Family {
         self.now = None;
     }
 
+    /// Takes those of the next lines that say nothing, up to the first that may say something; answers
+    /// how many bytes and lines that were.
+    pub(super) fn pass(&mut self, lines: &[u8]) -> (usize, u64) {
+        let quiet = Matcher::of(self.kind).quiet(lines);
+        let count = memchr::memchr_iter(b'\n', quiet).count() as u64;
+        self.sequence += count;
+        // The time is that of the last line that has one.
+        let mut rest = quiet;
+        while let Some(ended) = rest.strip_suffix(b"\n") {
+            let start = memchr::memrchr(b'\n', ended).map_or(0, |at| at + 1);
+            if let Some(time) = ended.get(start..).and_then(LogTime::parse) {
+                self.now = Some(time);
+                break;
+            }
+            rest = ended.get(..start).unwrap_or_default();
+        }
+        (quiet.len(), count)
+    }
+
     /// Takes a line of `log`, the `source`th file.
     pub(super) fn line(&mut self, log: &VolPath, source: usize, line: Line<'_>) {
         self.sequence += 1;

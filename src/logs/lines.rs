@@ -12,6 +12,9 @@ use super::reader::WINDOW;
 /// The most of a line that is kept.
 pub(super) const MAX_LINE: usize = 64 << 10;
 
+/// The most that [`Lines::ahead`] shows at once.
+const AHEAD: usize = 16 << 10;
+
 /// How a log is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -89,6 +92,8 @@ pub(super) struct Lines<R> {
     window: Vec<u8>,
     /// Where in the window the next line begins.
     at: usize,
+    /// Up to where the window holds something.
+    end: usize,
     /// The part of a line that was in earlier windows.
     carry: Vec<u8>,
     number: u64,
@@ -105,6 +110,7 @@ impl<R: Read> Lines<R> {
             encoding,
             window: Vec::new(),
             at: 0,
+            end: 0,
             carry: Vec::new(),
             number: 0,
             offset: 0,
@@ -115,28 +121,51 @@ impl<R: Read> Lines<R> {
 
     /// Reads the next window; what is left of the old one (an odd byte) goes first.
     fn fill(&mut self) -> io::Result<()> {
-        self.window.drain(..self.at.min(self.window.len()));
-        self.at = 0;
-        let kept = self.window.len();
+        let kept = self.end - self.at;
+        self.window.copy_within(self.at..self.end, 0);
+        (self.at, self.end) = (0, kept);
         let room = usize::try_from(self.limit).unwrap_or(usize::MAX).min(WINDOW);
-        self.window.resize(kept.saturating_add(room), 0);
+        if self.window.len() < kept + room {
+            self.window.resize(kept + room, 0);
+        }
         let mut got = 0;
-        while let Some(buf) = self.window.get_mut(kept + got..).filter(|buf| !buf.is_empty()) {
+        while let Some(buf) = self.window.get_mut(kept + got..kept + room).filter(|buf| !buf.is_empty()) {
             match self.source.read(buf) {
                 Ok(0) => break,
                 Ok(n) => got += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => {
-                    self.window.truncate(kept + got);
+                    self.end = kept + got;
                     self.ended = true;
                     return Err(e);
                 }
             }
         }
         self.limit = self.limit.saturating_sub(got as u64);
-        self.window.truncate(kept + got);
+        self.end = kept + got;
         self.ended = got < room || room == 0;
         Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.window.get(self.at..self.end).unwrap_or_default()
+    }
+
+    /// Some of the next lines, whole ones, as far as they are in memory; for [`Lines::pass`]. Nothing of UTF-16.
+    pub(super) fn ahead(&self) -> &[u8] {
+        if self.encoding == Encoding::Utf16 {
+            return &[];
+        }
+        let rest = self.rest();
+        let rest = rest.get(..AHEAD).unwrap_or(rest);
+        rest.get(..memchr::memrchr(b'\n', rest).map_or(0, |end| end + 1)).unwrap_or_default()
+    }
+
+    /// Goes on behind so many bytes of [`Lines::ahead`], which are so many lines.
+    pub(super) fn pass(&mut self, bytes: usize, lines: u64) {
+        self.number += lines;
+        self.at += bytes;
+        self.offset = self.offset.saturating_add(bytes as u64);
     }
 
     /// The next line; `None` at the end. After an error there are no more lines.
@@ -146,7 +175,7 @@ impl<R: Read> Lines<R> {
         let offset = self.offset;
         let mut carried = false;
         loop {
-            let rest = self.window.get(self.at..).unwrap_or_default();
+            let rest = self.window.get(self.at..self.end).unwrap_or_default();
             let end = match self.encoding {
                 Encoding::Bytes => memchr::memchr(b'\n', rest),
                 Encoding::Utf16 => rest.chunks_exact(2).position(|pair| pair == [b'\n', 0]).map(|n| n * 2),

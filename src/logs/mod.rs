@@ -33,7 +33,7 @@ pub use time::LogTime;
 
 use family::Family;
 use lines::Lines;
-use reader::{VolumeReader, WINDOW};
+use reader::{Reading, VolumeReader, WINDOW};
 use sources::Source;
 
 /// The most of one log that is read, from its end.
@@ -61,14 +61,24 @@ pub struct Logs {
 /// Reads the logs of an installation.
 #[must_use]
 pub fn gather(volume: &dyn Volume, installation: &Installation) -> Logs {
-    gather_from(volume, &installation.windows, installation.installed)
+    gather_telling(volume, installation, &|_| {})
+}
+
+/// The same, and tells how far it is, in words for people.
+pub fn gather_telling(volume: &dyn Volume, installation: &Installation, progress: &dyn Fn(&str)) -> Logs {
+    gather_from(volume, &installation.windows, installation.installed, progress)
 }
 
 /// The same for a Windows folder that was installed at this time, in seconds since 1970.
-pub(crate) fn gather_from(volume: &dyn Volume, windows: &VolPath, installed: Option<u32>) -> Logs {
+pub(crate) fn gather_from(
+    volume: &dyn Volume,
+    windows: &VolPath,
+    installed: Option<u32>,
+    progress: &dyn Fn(&str),
+) -> Logs {
     let mut logs = Logs::default();
     for kind in LogKind::ALL {
-        gather_kind(volume, windows, kind, &mut logs);
+        gather_kind(Reading { volume, progress }, windows, kind, &mut logs);
     }
     if let Some(installed) = installed.filter(|&installed| installed > 0) {
         for event in logs.events.iter_mut().filter(|event| event.settled.is_none()) {
@@ -99,8 +109,8 @@ struct Begun {
     encoding: Encoding,
 }
 
-fn gather_kind(volume: &dyn Volume, windows: &VolPath, kind: LogKind, logs: &mut Logs) {
-    let found = sources::find(volume, windows, kind, &mut logs.could_not);
+fn gather_kind(from: Reading<'_>, windows: &VolPath, kind: LogKind, logs: &mut Logs) {
+    let found = sources::find(from.volume, windows, kind, &mut logs.could_not);
     let mut left = KIND_LIMIT;
     let mut chosen = Vec::new();
     for source in found {
@@ -124,9 +134,9 @@ fn gather_kind(volume: &dyn Volume, windows: &VolPath, kind: LogKind, logs: &mut
         family.begin();
         let number = begun.len();
         let read = if source.is_cabinet {
-            read_cabinet(volume, &source, number, &mut family, &mut logs.could_not)
+            read_cabinet(from, &source, number, &mut family, &mut logs.could_not)
         } else {
-            read_plain(volume, &source, budget, number, &mut family, &mut logs.could_not)
+            read_plain(from, &source, budget, number, &mut family, &mut logs.could_not)
         };
         match read {
             Ok(at) => {
@@ -147,9 +157,8 @@ fn gather_kind(volume: &dyn Volume, windows: &VolPath, kind: LogKind, logs: &mut
     }
     let mut counts: Vec<Option<Option<u64>>> = vec![None; begun.len()];
     for (source, mut event) in family.finish() {
-        if let Some(Some((from, at))) = begun.get(source) {
-            let before =
-                counts.get_mut(source).map(|known| *known.get_or_insert_with(|| lines_before(volume, from, at)));
+        if let Some(Some((log, at))) = begun.get(source) {
+            let before = counts.get_mut(source).map(|known| *known.get_or_insert_with(|| lines_before(from, log, at)));
             event.line = event.line.zip(before.flatten()).map(|(line, before)| line.saturating_add(before));
             event.offset = event.offset.saturating_add(at.skipped);
         }
@@ -162,7 +171,7 @@ fn megabytes(bytes: u64) -> String {
 }
 
 fn read_plain(
-    volume: &dyn Volume,
+    from: Reading<'_>,
     source: &Source,
     budget: u64,
     number: usize,
@@ -170,7 +179,7 @@ fn read_plain(
     could_not: &mut Vec<String>,
 ) -> io::Result<Begun> {
     let mut head = Vec::new();
-    VolumeReader::new(volume, &source.path, source.len, 0).take(4096).read_to_end(&mut head)?;
+    VolumeReader::new(from, &source.path, source.len, 0).take(4096).read_to_end(&mut head)?;
     let (encoding, mark) = Encoding::of(&head);
     let mark = mark as u64;
     // On a whole character of UTF-16.
@@ -183,7 +192,7 @@ fn read_plain(
             megabytes(budget)
         ));
     }
-    let reader = VolumeReader::new(volume, &source.path, source.len, skipped);
+    let reader = VolumeReader::new(from, &source.path, source.len, skipped);
     let mut lines = Lines::new(reader, encoding, source.len.saturating_sub(skipped));
     feed(&mut lines, skipped > mark, &source.path, number, family)?;
     Ok(Begun { skipped, mark, encoding })
@@ -196,25 +205,32 @@ fn feed<R: Read>(
     number: usize,
     family: &mut Family,
 ) -> io::Result<()> {
-    let mut first = cut;
-    while let Some(line) = lines.next()? {
-        // Reading began in the middle of a line.
-        if !std::mem::take(&mut first) {
-            family.line(path, number, line);
-        }
+    // Where reading began in the middle of a line, that is no line.
+    if cut && lines.next()?.is_none() {
+        return Ok(());
     }
-    Ok(())
+    loop {
+        loop {
+            let (bytes, count) = family.pass(lines.ahead());
+            if bytes == 0 {
+                break;
+            }
+            lines.pass(bytes, count);
+        }
+        let Some(line) = lines.next()? else { return Ok(()) };
+        family.line(path, number, line);
+    }
 }
 
 fn read_cabinet(
-    volume: &dyn Volume,
+    from: Reading<'_>,
     source: &Source,
     number: usize,
     family: &mut Family,
     could_not: &mut Vec<String>,
 ) -> io::Result<Begun> {
     let path = &source.path;
-    let cabinet = VolumeReader::new(volume, path, source.len, 0);
+    let cabinet = VolumeReader::new(from, path, source.len, 0);
     cabinet::read(cabinet, |len, stream| {
         let mut head = vec![0; 4096];
         let mut got = 0;
@@ -247,7 +263,7 @@ fn read_cabinet(
 }
 
 /// How many lines the part of a log has that was not read; `None` if that is too long, or packed.
-fn lines_before(volume: &dyn Volume, source: &Source, at: &Begun) -> Option<u64> {
+fn lines_before(from: Reading<'_>, source: &Source, at: &Begun) -> Option<u64> {
     if at.skipped <= at.mark {
         return Some(0);
     }
@@ -259,7 +275,8 @@ fn lines_before(volume: &dyn Volume, source: &Source, at: &Begun) -> Option<u64>
     while offset < at.skipped {
         let want = usize::try_from(at.skipped - offset).unwrap_or(WINDOW).min(WINDOW);
         let part = buf.get_mut(..want)?;
-        let got = volume.read_at(&source.path, offset, part).ok().filter(|&got| got > 0)?;
+        (from.progress)(&format!("counting the lines of {}", source.path.display_escaped()));
+        let got = from.volume.read_at(&source.path, offset, part).ok().filter(|&got| got > 0)?;
         lines = lines.saturating_add(lines::count(part.get(..got)?, at.encoding));
         offset = offset.saturating_add(got as u64);
     }

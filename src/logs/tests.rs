@@ -25,7 +25,7 @@ impl Machine {
 
     fn logs(&self, installed: Option<u32>) -> Logs {
         let volume = HostVolume::open(self.0.path()).unwrap();
-        gather_from(&volume, &VolPath::literal("Windows"), installed)
+        gather_from(&volume, &VolPath::literal("Windows"), installed, &|_| {})
     }
 }
 
@@ -45,6 +45,42 @@ const DAILY: &str = "2018-09-30 09:00:00, Info                  CBS    Failed to
 
 fn wide(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// Lines that say nothing are passed over many at a time, but not in UTF-16, where each is looked at: both must see the same.
+#[test]
+fn what_is_passed_over_is_counted() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut text = String::new();
+    while text.len() < 3 << 20 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let second = state >> 8 & 31;
+        match state % 40 {
+            0 => text.push_str(&format!(
+                "2018-09-29 08:46:{second:02}, Error                 CBS    Failed {} [HRESULT = 0x80070005]\r\n",
+                second % 4
+            )),
+            1 => text.push_str("  (F) a line without a time, Error of the one before 0x80070002\n"),
+            2 => text.push_str("  a line without a time\r\n\r\n"),
+            3 if state % 37 == 0 => text.push_str(&format!("{}\r\n", "long ".repeat(20_000))),
+            _ => text.push_str(&format!(
+                "2018-09-29 08:45:{second:02}, Info                  CBS    {:width$}\r\n",
+                "",
+                width = (state >> 20) as usize % 200
+            )),
+        }
+    }
+    let seen = |bytes: &[u8], width: u64| -> Vec<_> {
+        let line = |event: &Event| {
+            (event.line, event.offset / width, event.first, event.time, event.code, event.count, event.text.clone())
+        };
+        cbs(bytes).events.iter().map(line).collect()
+    };
+    let narrow = seen(text.as_bytes(), 1);
+    assert_eq!(narrow.len(), 2, "{narrow:?}");
+    assert_eq!(narrow, seen(&wide(&text), 2));
 }
 
 #[test]

@@ -100,14 +100,14 @@ fn prepare(volume: &dyn Volume, plan: &Plan) -> Result<(Prepared, Vec<Backup>)> 
                 "the plan changes the hive {name} but does not say which contents it was made for"
             ))
         })?;
-        if file.binding != *bound {
+        if file.binding() != bound {
             return Err(Failure::refused(format!(
                 "the hive {} has changed since the plan was made, or the plan belongs to another volume",
                 file.path.display_escaped()
             ))
             .hint("Run diagnose and repair again to get a plan for what is there now."));
         }
-        backups.push(Backup { name: name.file_name().into(), path: file.path.clone(), size: file.binding.size });
+        backups.push(Backup { name: name.file_name().into(), path: file.path.clone(), size: file.binding().size });
         let logs = [&file.logs.log, &file.logs.log1, &file.logs.log2];
         for ((suffix, path), bytes) in LOG_SUFFIXES.iter().zip(&file.log_paths).zip(logs) {
             if let (Some(path), Some(bytes)) = (path, bytes) {

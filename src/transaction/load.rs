@@ -29,7 +29,7 @@ pub fn load_installation(
         let mut file = HiveFile::read(volume, windows, name)?;
         if let Some(record) = cut {
             if let Ok((Position::Cut, image)) = position_of(volume, state, record, name) {
-                file.bytes = image;
+                file.take_as(image);
             }
         }
         file.open(force)

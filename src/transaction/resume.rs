@@ -8,7 +8,7 @@ use coldmend_hives::{DiskState, LogFiles};
 
 use crate::error::{Context, Failure, Kind as FailureKind, Result};
 use crate::evidence::{sha256_hex, HiveFile};
-use crate::plan::{Change, HiveName, Plan};
+use crate::plan::{Change, HiveBinding, HiveName, Plan};
 use crate::volume::{Overlay, Volume};
 
 use super::apply::{Applied, Prepared};
@@ -184,8 +184,7 @@ fn prepare_hive(
         Failure::unreadable(format!("there is no backup of {name} in {}", state.shown_folder(&record.id)))
     })?;
     let bound = plan.binding.hives.get(&name);
-    let binding = crate::plan::HiveBinding { sha256: sha256_hex(&bytes), size: bytes.len() as u64 };
-    if bound != Some(&binding) {
+    if bound != Some(&HiveBinding::of(&bytes)) {
         return Err(Failure::refused(format!(
             "the backup of {name} in {} is not the one that its plan names",
             state.shown_folder(&record.id)
@@ -196,7 +195,7 @@ fn prepare_hive(
     let logs = LogFiles { log: log("LOG")?, log1: log("LOG1")?, log2: log("LOG2")? };
     // The paths come from the volume as it is now, never from the record.
     let (path, log_paths) = HiveFile::locate(volume, &plan.binding.windows, name)?;
-    let file = HiveFile { name, path, bytes, binding, logs, log_paths };
+    let file = HiveFile::new(name, path, bytes, logs, log_paths);
     hives::prepare(plan, file.open(plan.force_dirty_hive)?)
 }
 

@@ -9,19 +9,20 @@ mod charset;
 mod console;
 mod diagnosis;
 mod html;
+mod progress;
 mod scan;
 mod text;
 mod updates;
 mod wrap;
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::error::{Failure, Kind, Result};
 
 use console::Stream;
+use progress::Progress;
 use wrap::Hang;
 
 pub use console::{help_width, print_parser_message};
@@ -62,11 +63,9 @@ pub struct Ui {
     pub verbose: bool,
     quiet: bool,
     muted: bool,
-    started: Instant,
     stdout: Stream,
     stderr: Stream,
-    /// Columns that the progress line takes; it is blanked with spaces, which every console understands.
-    progress_shown: std::cell::Cell<usize>,
+    progress: Progress,
 }
 
 impl Ui {
@@ -80,10 +79,9 @@ impl Ui {
             verbose,
             quiet,
             muted: false,
-            started: Instant::now(),
             stdout,
             stderr,
-            progress_shown: std::cell::Cell::new(0),
+            progress: Progress::new(stderr, quiet),
         }
     }
 
@@ -95,10 +93,9 @@ impl Ui {
             verbose: self.verbose,
             quiet: self.quiet,
             muted: self.format == Format::Json,
-            started: self.started,
             stdout: self.stdout,
             stderr: self.stderr,
-            progress_shown: std::cell::Cell::new(0),
+            progress: self.progress.clone(),
         }
     }
 
@@ -164,24 +161,13 @@ impl Ui {
         let _ = io::stderr().write_all(self.stderr.characters(text).as_bytes());
     }
 
-    /// Shows what is being done, once the work has taken longer than half a second.
+    /// Says what is being done: it is shown once the work has taken longer than half a second.
     pub fn progress(&self, text: &str) {
-        let Some(width) = self.stderr.width() else { return };
-        if !self.quiet && self.started.elapsed() > Duration::from_millis(500) {
-            self.clear_progress();
-            // One line: what is longer could not be blanked again.
-            let line: String = self.stderr.characters(&format!("{}…", sanitized(text))).chars().take(width).collect();
-            let _ = write!(io::stderr(), "{line}");
-            let _ = io::stderr().flush();
-            self.progress_shown.set(line.chars().count());
-        }
+        self.progress.set(text);
     }
 
     fn clear_progress(&self) {
-        let columns = self.progress_shown.replace(0);
-        if columns > 0 {
-            let _ = write!(io::stderr(), "\r{:columns$}\r", "");
-        }
+        self.progress.clear();
     }
 
     /// Whether there is somebody to ask.

@@ -18,7 +18,7 @@
 //! [`Volume::list`], [`Volume::find`] and the reading functions write nothing, access times
 //! excepted where the system refuses to leave them alone.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -192,6 +192,15 @@ pub trait Volume {
     /// # Errors
     /// Only those that any operation has.
     fn find(&self, path: &VolPath) -> Result<Option<Found>, VolumeError>;
+
+    /// What [`Volume::find`] finds of each of these names in the folder `dir`, in their order. For many names of one folder:
+    /// the way there is gone once.
+    ///
+    /// # Errors
+    /// As [`Volume::find`], and a name that can't be one.
+    fn find_in(&self, dir: &VolPath, names: &[&OsStr]) -> Result<Vec<Option<Found>>, VolumeError> {
+        names.iter().map(|name| self.find(&dir.child(name)?)).collect()
+    }
 
     /// A whole file.
     ///

@@ -5,6 +5,9 @@
 //! that are of another form than the files' are "could not check". Source: Microsoft KB947821 (CheckSUR: "CBS MUM Missing", "CSI Manifest
 //! Missing", "CSI Catalog Missing"); published descriptions of the hive.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
 use super::{cut, folder_names, shown};
 use crate::checks::context::Context;
 use crate::error::Result;
@@ -12,7 +15,7 @@ use crate::evidence::{hive_failure, Registry, SideHive};
 use crate::findings::{Evidence, Finding, Findings, Severity};
 use crate::plan::HiveName;
 use crate::updates::{PackageState, PACKAGES};
-use crate::volume::{Kind, VolPath};
+use crate::volume::{Found, Kind};
 
 const ID: &str = "component-store";
 const SOURCE: &str = "Microsoft KB947821 (CheckSUR); published descriptions of the hive COMPONENTS";
@@ -150,31 +153,37 @@ pub(in crate::checks) fn packages(context: &Context<'_>, findings: &mut Findings
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let path = context.in_windows("servicing\\Packages")?;
-    let names = context.software.subkeys(PACKAGES).map_err(bad)?;
-    if names.is_empty() {
+    let packages = context.software.dwords_of_subkeys(PACKAGES, "CurrentState").map_err(bad)?;
+    if packages.is_empty() {
         return Ok(());
     }
     let there = folder_names(context, &path)?.unwrap_or_default();
-    let (mut installed, mut others) = (Vec::new(), Vec::new());
-    for name in names.into_iter().take(MAX_KEYS) {
-        let number = context.software.dword(&format!("{PACKAGES}\\{name}"), "CurrentState").map_err(bad)?;
+    let mut wanted: Vec<(String, PackageState)> = Vec::new();
+    for (name, number) in packages.into_iter().take(MAX_KEYS) {
         let state = number.map_or(PackageState::Unknown, PackageState::Servicing);
-        if !state.has_files() {
+        if state.has_files() {
+            wanted.extend(["mum", "cat"].map(|ending| (format!("{name}.{ending}"), state.clone())));
+        }
+    }
+    let is_there = |file: &str| there.contains(&file.to_lowercase());
+    let to_open = wanted.iter().filter(|(file, state)| state.is_installed() && is_there(file));
+    let to_open: Vec<&OsStr> = to_open.map(|(file, _)| OsStr::new(file)).collect();
+    let found = context.volume.find_in(&path, &to_open)?;
+    let is_empty = |found: &Option<Found>| found.as_ref().is_some_and(|f| f.kind == Kind::File && f.len == 0);
+    let empty: HashSet<&OsStr> =
+        to_open.into_iter().zip(&found).filter(|(_, found)| is_empty(found)).map(|(file, _)| file).collect();
+    let (mut installed, mut others) = (Vec::new(), Vec::new());
+    for (file, state) in &wanted {
+        let seen = if !is_there(file) {
+            "nothing"
+        } else if empty.contains(OsStr::new(file)) {
+            "a file of 0 bytes"
+        } else {
             continue;
-        }
-        for ending in ["mum", "cat"] {
-            let file = format!("{name}.{ending}");
-            let seen = if !there.contains(&file.to_lowercase()) {
-                "nothing"
-            } else if state.is_installed() && is_empty(context, &path, &file)? {
-                "a file of 0 bytes"
-            } else {
-                continue;
-            };
-            let place = format!("{}\\{}", path.display_escaped(), shown(&file));
-            let list = if state.is_installed() { &mut installed } else { &mut others };
-            list.push(Evidence::new(place, seen, format!("the file of a package that is {}", state.name())));
-        }
+        };
+        let place = format!("{}\\{}", path.display_escaped(), shown(file));
+        let list = if state.is_installed() { &mut installed } else { &mut others };
+        list.push(Evidence::new(place, seen, format!("the file of a package that is {}", state.name())));
     }
     for (evidence, severity, title) in [
         (installed, Severity::Problem, "files of installed packages are missing or empty (0x80073712, 0x800f0831)"),
@@ -185,8 +194,4 @@ pub(in crate::checks) fn packages(context: &Context<'_>, findings: &mut Findings
         findings.push(Finding { id: "package-files", ..finding(severity, &subject, title, evidence) });
     }
     Ok(())
-}
-
-fn is_empty(context: &Context<'_>, folder: &VolPath, file: &str) -> Result<bool> {
-    Ok(context.volume.find(&folder.child(file)?)?.is_some_and(|f| f.kind == Kind::File && f.len == 0))
 }

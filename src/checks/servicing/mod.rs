@@ -17,7 +17,7 @@ mod stack_version;
 mod transactions;
 mod update_stack;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 
 pub(super) use component_store::Components;
@@ -120,7 +120,7 @@ fn program_paths(context: &Context<'_>, control_set: &str) -> Result<ProgramPath
 }
 
 /// The names in a folder in lower case; `None` where there is no folder.
-fn folder_names(context: &Context<'_>, path: &VolPath) -> Result<Option<BTreeSet<String>>> {
+fn folder_names(context: &Context<'_>, path: &VolPath) -> Result<Option<HashSet<String>>> {
     match context.volume.find(path)? {
         Some(found) if found.kind == Kind::Dir => {}
         _ => return Ok(None),

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, SystemTime};
 
 use super::super::fold::FoldedName;
@@ -34,26 +35,39 @@ impl Stamp {
     }
 }
 
-/// All names of a folder.
+/// All names of a folder: as they are, and the hashes of their folded forms, in order. A map of folded names would take three
+/// times the memory, and most of the time of a look-up in a large folder.
 #[derive(Debug)]
 pub(super) struct Index {
-    names: HashMap<FoldedName, Vec<(OsString, Kind)>>,
-    count: usize,
+    entries: Vec<Entry>,
+    /// Hash of the folded name, and which entry.
+    hashes: Vec<(u64, u32)>,
+    /// Keyed: what is on the volume can't choose names that collide.
+    hasher: RandomState,
 }
 
 impl Index {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
-        let count = entries.len();
-        let mut names: HashMap<FoldedName, Vec<(OsString, Kind)>> = HashMap::with_capacity(count);
-        for entry in entries {
-            names.entry(FoldedName::new(&entry.name)).or_default().push((entry.name, entry.kind));
-        }
-        Index { names, count }
+        let hasher = RandomState::new();
+        let hash = |entry: &Entry| hasher.hash_one(FoldedName::new(&entry.name));
+        // No folder has more than MAX_ENTRIES.
+        let mut hashes: Vec<(u64, u32)> = entries.iter().map(hash).zip(0..).collect();
+        hashes.sort_unstable();
+        Index { entries, hashes, hasher }
+    }
+
+    fn count(&self) -> usize {
+        self.entries.len()
     }
 
     /// The entries of that name.
     pub(super) fn get(&self, name: &FoldedName) -> Vec<(OsString, Kind)> {
-        self.names.get(name).cloned().unwrap_or_default()
+        let hash = self.hasher.hash_one(name);
+        let first = self.hashes.partition_point(|&(other, _)| other < hash);
+        let of_hash = self.hashes.iter().skip(first).take_while(|&&(other, _)| other == hash);
+        let entries = of_hash.filter_map(|&(_, at)| self.entries.get(usize::try_from(at).ok()?));
+        let of_name = entries.filter(|entry| FoldedName::new(&entry.name) == *name);
+        of_name.map(|entry| (entry.name.clone(), entry.kind)).collect()
     }
 }
 
@@ -71,15 +85,15 @@ impl Cache {
 
     /// Keeps `index` of a folder that had `stamp` before it was read.
     pub(super) fn put(&mut self, folder: &VolPath, stamp: Stamp, index: Index) {
-        if !stamp.settled(SystemTime::now()) || index.count > MAX_NAMES {
+        if !stamp.settled(SystemTime::now()) || index.count() > MAX_NAMES {
             return;
         }
-        if self.count.saturating_add(index.count) > MAX_NAMES {
+        if self.count.saturating_add(index.count()) > MAX_NAMES {
             self.clear();
         }
-        self.count = self.count.saturating_add(index.count);
+        self.count = self.count.saturating_add(index.count());
         if let Some((_, old)) = self.folders.insert(folder.clone(), (stamp, index)) {
-            self.count = self.count.saturating_sub(old.count);
+            self.count = self.count.saturating_sub(old.count());
         }
     }
 
@@ -139,7 +153,7 @@ mod tests {
             let folder = VolPath::root().child(n.to_string()).unwrap();
             cache.put(&folder, stamp(n, Duration::from_secs(60)), index(&names));
             assert!(cache.count <= MAX_NAMES);
-            let held: usize = cache.folders.values().map(|(_, index)| index.count).sum();
+            let held: usize = cache.folders.values().map(|(_, index)| index.count()).sum();
             assert_eq!(held, cache.count);
         }
     }

@@ -156,6 +156,16 @@ impl HostVolume {
         sys::sync_dir(&dir.dir).map_err(Self::io(doing, &dir.path))
     }
 
+    fn found(&self, meta: &Meta, path: VolPath) -> Found {
+        Found {
+            path,
+            kind: meta.kind,
+            len: if meta.kind == Kind::File { meta.len } else { 0 },
+            links: self.outside_links(meta),
+            modified: meta.modified,
+        }
+    }
+
     /// How many names a file has, if some may lie outside of what was opened: on NTFS all the
     /// names of a file are on the volume.
     fn outside_links(&self, meta: &Meta) -> u64 {
@@ -262,13 +272,26 @@ impl Volume for HostVolume {
             let meta = sys::stat(&at.parent.dir, &at.name).map_err(Self::io(&doing, &at.path))?;
             (meta, at.path)
         };
-        Ok(Some(Found {
-            path,
-            kind: meta.kind,
-            len: if meta.kind == Kind::File { meta.len } else { 0 },
-            links: self.outside_links(&meta),
-            modified: meta.modified,
-        }))
+        Ok(Some(self.found(&meta, path)))
+    }
+
+    fn find_in(&self, dir: &VolPath, names: &[&OsStr]) -> Result<Vec<Option<Found>>, VolumeError> {
+        let doing = Doing::LookingFor;
+        let folder = match self.open_dir(&doing, dir, dir) {
+            Ok(folder) => folder,
+            Err(VolumeError::NotFound { .. } | VolumeError::NotADirectory { .. }) => {
+                return Ok(vec![None; names.len()])
+            }
+            Err(e) => return Err(e),
+        };
+        let find = |name: &&OsStr| {
+            let wanted = dir.child(name)?;
+            let Some((name, _)) = self.lookup(&doing, &wanted, &folder, name)? else { return Ok(None) };
+            let path = folder.path.child(&name)?;
+            let meta = sys::stat(&folder.dir, &name).map_err(Self::io(&doing, &path))?;
+            Ok(Some(self.found(&meta, path)))
+        };
+        names.iter().map(find).collect()
     }
 
     fn read(&self, path: &VolPath, limit: u64) -> Result<Vec<u8>, VolumeError> {

@@ -1,7 +1,7 @@
 //! The suite of behaviours that every volume has, run against a folder of the host, an overlay,
 //! and an overlay over an overlay.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::*;
 
@@ -21,6 +21,19 @@ fn finding_ignores_case_and_tells_the_spelling() {
         assert_eq!(v.find(&p("nothing/at/all")).unwrap(), None);
         // A file stands where a folder should: there is nothing of that name.
         assert_eq!(v.find(&p("Windows/System32/config/SYSTEM/x")).unwrap(), None);
+    });
+}
+
+#[test]
+fn many_are_found_in_a_folder_as_one_by_one() {
+    everywhere(windows, |v| {
+        for folder in ["windows/SYSTEM32/config", "Windows", "", "Windows/nothing", "Windows/System32/config/SYSTEM"] {
+            let names = ["system", "SOFTWARE", "System32", "windows", "x"];
+            let one_by_one: Vec<_> =
+                names.iter().map(|name| v.find(&p(folder).child(name).unwrap()).unwrap()).collect();
+            assert_eq!(v.find_in(&p(folder), &names.map(OsStr::new)).unwrap(), one_by_one, "{folder}");
+        }
+        assert!(v.find_in(&p("Windows"), &[OsStr::new("a/b")]).is_err());
     });
 }
 
