@@ -153,7 +153,8 @@ pub(super) fn run_with(ui: &Ui, arguments: &Arguments, talk: &dyn Talk) -> Statu
         }
         None => {
             ui.progress("checking");
-            let context = checks::Context::new(volume, &installation)?;
+            let progress = |what: &str| ui.progress(what);
+            let context = checks::Context::new(volume, &installation)?.telling(&progress);
             let findings = checks::run(&context);
             let plan = remedies::plan(&context, &findings, &options)?;
             let left = unmended(&findings, &plan);
