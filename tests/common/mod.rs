@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod hive;
+pub mod inject;
 pub mod terminal;
 pub mod trace;
 pub mod wine;
