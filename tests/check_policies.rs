@@ -1,5 +1,6 @@
-//! The checks of policies and switches: each fault, made with tools that are not ours (`hivexregedit`, plain files), is found as
-//! itself and nothing else is; and what a managed machine has raises no alarm.
+//! The checks of policies and switches beside the table of faults (`tests/faults`): what a managed machine has raises no alarm, what is
+//! set in two places is one finding with both as evidence, and what only looks like a fault is none. The faults here too are made with
+//! tools that are not ours (`hivexregedit`, plain files).
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -7,14 +8,14 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 
 use coldmend_fixtures::hive::HiveBuilder;
 use coldmend_fixtures::Version::{self, *};
-use common::{broken, coldmend, find, skip, try_find};
+use common::inject::{checksum, has_hivexregedit, merge, policy_file, put, remove};
+use common::{broken, coldmend, find};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -40,44 +41,11 @@ const ENROLLED: &str = "[\\Microsoft\\Enrollments\\0A1B2C3D-0000-0000-0000-00000
 const IN_A_DOMAIN: &str =
     "[\\Microsoft\\Windows\\CurrentVersion\\Group Policy\\State\\Machine]\n\"Distinguished-Name\"=\"CN=PC,DC=corp,DC=example\"\n";
 
-fn merge(hive: &Path, reg: &str) {
-    // The tool wants every key's parent to be there.
-    let mut text = "Windows Registry Editor Version 5.00\n".to_owned();
-    for line in reg.lines() {
-        if let Some(key) = line.strip_prefix("[\\").and_then(|rest| rest.strip_suffix(']')) {
-            let ends = key.match_indices('\\').map(|(at, _)| at).chain([key.len()]);
-            ends.for_each(|end| text += &format!("\n[\\{}]\n", &key[..end]));
-        } else {
-            text += &format!("{}{line}\n", if line.starts_with('[') { "\n" } else { "" });
-        }
-    }
-    let mut child = Command::new("hivexregedit").arg("--merge").arg(hive).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "{text}");
-}
-
-/// The place of `path` (with slashes) under `root`: what exists of it in its own spelling.
-fn place(root: &Path, path: &str) -> PathBuf {
-    path.split('/').fold(root.to_path_buf(), |dir, part| try_find(&dir, part).unwrap_or_else(|| dir.join(part)))
-}
-
 fn apply(root: &Path, what: &Break) {
     match what {
-        Reg(name, reg) => merge(&find(root, &format!("Windows/System32/config/{name}")), reg),
-        RegIn(path, reg) => merge(&find(root, path), reg),
-        File(path, bytes) => {
-            let path = place(root, path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-        Remove(path) => {
-            let path = find(root, path);
-            if path.is_dir() {
-                fs::remove_dir_all(path).unwrap();
-            } else {
-                fs::remove_file(path).unwrap();
-            }
-        }
+        Reg(hive, reg) | RegIn(hive, reg) => merge(root, hive, reg),
+        File(path, bytes) => put(root, path, bytes),
+        Remove(path) => remove(root, path),
     }
 }
 
@@ -91,14 +59,6 @@ fn said(diagnosis: &Value) -> BTreeSet<Said> {
     let text = |finding: &Value, field: &str| finding[field].as_str().unwrap().to_owned();
     let findings = diagnosis["findings"].as_array().unwrap();
     findings.iter().map(|f| (text(f, "severity"), text(f, "id"), text(f, "subject"))).collect()
-}
-
-fn has_tool(test: &str) -> bool {
-    let there = Command::new("hivexregedit").arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !there {
-        skip(test, "hivexregedit is not installed");
-    }
-    there
 }
 
 /// What is new in the diagnosis of a healthy volume of this version after these breaks, and the whole diagnosis.
@@ -142,26 +102,6 @@ fn expect(versions: &[Version], breaks: &[Break], wanted: &[&str]) {
     }
 }
 
-/// A policy file that sets these values: below `Software\`, with a number or a text.
-fn policy_file(values: &[(&str, &str, Result<u32, &str>)]) -> Vec<u8> {
-    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
-    let mut file = b"PReg\x01\0\0\0".to_vec();
-    for (key, name, value) in values {
-        let (kind, data) = match value {
-            Ok(number) => (4_u32, number.to_le_bytes().to_vec()),
-            Err(text) => (1, wide(&format!("{text}\0"))),
-        };
-        file.extend(wide(&format!("[Software\\{key}\0;{name}\0;")));
-        file.extend(kind.to_le_bytes());
-        file.extend(wide(";"));
-        file.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-        file.extend(wide(";"));
-        file.extend(data);
-        file.extend(wide("]"));
-    }
-    file
-}
-
 const MACHINE_POL: &str = "Windows/System32/GroupPolicy/Machine/Registry.pol";
 const ALL: [Version; 6] = [Xp, Seven, EightOne, Ten22H2, Eleven24H2, Server2022];
 
@@ -201,26 +141,9 @@ fn healthy_volumes_have_nothing_of_it() {
 
 #[test]
 fn update_servers() {
-    if !has_tool("update_servers") {
+    if !has_hivexregedit("update_servers") {
         return;
     }
-    expect(&ALL, &[Reg("SOFTWARE", LIVE_WSUS)], &["note policy-wsus WUServer"]);
-    for dead in [
-        "",
-        "localhost",
-        "http://localhost:8530",
-        "http://127.0.0.1",
-        "https://[::1]:8531",
-        "http://0.0.0.0",
-        "wsus.corp",
-    ] {
-        let reg = format!("{WU}\n\"WUServer\"=\"{dead}\"\n\"WUStatusServer\"=\"{dead}\"\n[\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU]\n\"UseWUServer\"=dword:00000001\n");
-        let reg: &'static str = Box::leak(reg.into_boxed_str());
-        let versions: &[Version] = if dead.is_empty() { &ALL } else { &[Seven, Ten22H2] };
-        expect(versions, &[Reg("SOFTWARE", reg)], &["problem policy-wsus WUServer"]);
-    }
-    let unnamed = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU]\n\"UseWUServer\"=dword:00000001\n";
-    expect(&ALL, &[Reg("SOFTWARE", unnamed)], &["problem policy-wsus WUServer"]);
     // A server that is named and not used is nothing; a server that is one itself may ask itself.
     let unused = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"WUServer\"=\"http://localhost\"\n";
     expect(&[Xp, Ten22H2], &[Reg("SOFTWARE", unused)], &[]);
@@ -242,13 +165,11 @@ fn update_servers() {
     let alternate =
         "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"UpdateServiceUrlAlternate\"=\"http://localhost:8005\"\n";
     expect(&[Ten22H2], &[Reg("SOFTWARE", LIVE_WSUS), Reg("SOFTWARE", alternate)], &["note policy-wsus WUServer"]);
-    let cached = "[\\Microsoft\\WindowsUpdate\\UpdatePolicy\\GPCache\\CacheSet001\\WindowsUpdate]\n\"WUServer\"=\"http://localhost\"\n[\\Microsoft\\WindowsUpdate\\UpdatePolicy\\GPCache\\CacheSet001\\WindowsUpdate\\AU]\n\"UseWUServer\"=dword:00000001\n";
-    expect(&[Ten22H2], &[Reg("SOFTWARE", cached)], &["note policy-wsus GPCache"]);
 }
 
 #[test]
 fn policies_that_come_back() {
-    if !has_tool("policies_that_come_back") {
+    if !has_hivexregedit("policies_that_come_back") {
         return;
     }
     let wu = "Policies\\Microsoft\\Windows\\WindowsUpdate";
@@ -264,14 +185,6 @@ fn policies_that_come_back() {
         finding["evidence"].as_array().unwrap().iter().map(|e| e["where"].as_str().unwrap()).collect();
     assert_eq!(places.len(), 2, "{finding}");
     assert!(places[0].starts_with("SOFTWARE\\") && places[1].ends_with("Registry.pol"), "{places:?}");
-    // Only there: it comes back.
-    expect(
-        &[Xp, Seven, Ten22H2],
-        &[File(MACHINE_POL, off)],
-        &["suspect policy-update-access DisableWindowsUpdateAccess"],
-    );
-    let dead = policy_file(&[(wu, "WUServer", Err("http://localhost")), (au, "UseWUServer", Ok(1))]);
-    expect(&[Seven, Ten22H2], &[File(MACHINE_POL, dead)], &["suspect policy-wsus WUServer"]);
     let taken_back = policy_file(&[
         (wu, "DisableWindowsUpdateAccess", Ok(1)),
         (wu, "**del.DisableWindowsUpdateAccess", Err(" ")),
@@ -279,35 +192,23 @@ fn policies_that_come_back() {
         (au, "**delvals.", Err(" ")),
     ]);
     expect(&[Ten22H2], &[File(MACHINE_POL, taken_back)], &[]);
-    // Damaged files.
-    for bytes in [Vec::new(), b"not a policy".to_vec(), b"PReg\x01\0\0\0[".to_vec()] {
-        expect(&[Seven, Ten22H2], &[File(MACHINE_POL, bytes)], &["suspect policy-file Registry.pol"]);
-    }
     let user = "Microsoft\\Windows\\CurrentVersion\\Policies\\WindowsUpdate";
     let locked = policy_file(&[(user, "DisableWindowsUpdateAccess", Ok(1))]);
-    for path in [
-        "Windows/System32/GroupPolicy/User/Registry.pol",
-        "Windows/System32/GroupPolicyUsers/S-1-5-32-545/User/Registry.pol",
-    ] {
-        expect(&[Xp, Ten22H2], &[File(path, locked.clone())], &["suspect policy-user User\\Registry.pol"]);
-    }
+    let path = "Windows/System32/GroupPolicyUsers/S-1-5-32-545/User/Registry.pol";
+    expect(&[Xp, Ten22H2], &[File(path, locked)], &["suspect policy-user User\\Registry.pol"]);
 }
 
 #[test]
 fn switches() {
-    if !has_tool("switches") {
+    if !has_hivexregedit("switches") {
         return;
     }
     let off = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"DisableWindowsUpdateAccess\"=dword:00000001\n";
     let found = "policy-update-access DisableWindowsUpdateAccess";
-    let with = |severity: &str| format!("{severity} {found}");
-    expect(&ALL, &[Reg("SOFTWARE", off)], &[&with("problem")]);
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", off), Reg("SOFTWARE", IN_A_DOMAIN)], &[&with("suspect")]);
-    expect(&[Ten22H2], &[Reg("SOFTWARE", off), Reg("SOFTWARE", ENROLLED)], &[&with("note")]);
     expect(
         &[Seven, Ten22H2],
         &[Reg("SOFTWARE", off), Reg("SOFTWARE", LIVE_WSUS)],
-        &[&with("note"), "note policy-wsus WUServer"],
+        &[&format!("note {found}"), "note policy-wsus WUServer"],
     );
     expect(
         &[Ten22H2],
@@ -317,14 +218,10 @@ fn switches() {
         )],
         &[],
     );
-    let hidden = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"SetDisableUXWUAccess\"=dword:00000001\n";
-    expect(&[Ten1607, Eleven24H2], &[Reg("SOFTWARE", hidden)], &["note policy-update-access SetDisableUXWUAccess"]);
     let links = "[\\Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer]\n\"NoWindowsUpdate\"=dword:00000001\n";
-    expect(&[Xp, Seven, EightOne], &[Reg("SOFTWARE", links)], &["note policy-update-access NoWindowsUpdate"]);
     expect(&[Ten22H2], &[Reg("SOFTWARE", links)], &[]);
     let internet = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"DoNotConnectToWindowsUpdateInternetLocations\"=dword:00000001\n";
     let name = "policy-update-internet DoNotConnectToWindowsUpdateInternetLocations";
-    expect(&[EightOne, Ten22H2, Server2022], &[Reg("SOFTWARE", internet)], &[&format!("suspect {name}")]);
     expect(&[Seven], &[Reg("SOFTWARE", internet)], &[]);
     expect(
         &[Ten22H2],
@@ -337,37 +234,17 @@ fn switches() {
         &[Reg("SOFTWARE", automatic)],
         &["note policy-automatic-updates NoAutoUpdate", "note policy-automatic-updates AUOptions"],
     );
-    let never = "[\\Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update]\n\"AUOptions\"=dword:00000001\n";
-    expect(&[Xp, Seven, EightOne], &[Reg("SOFTWARE", never)], &["note policy-automatic-updates AUOptions"]);
-    let held = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"TargetReleaseVersion\"=dword:00000001\n\"TargetReleaseVersionInfo\"=\"21H2\"\n\"ProductVersion\"=\"Windows 10\"\n";
-    expect(&[Ten22H2, Eleven24H2], &[Reg("SOFTWARE", held)], &["note policy-target-version TargetReleaseVersion"]);
     let source = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"SetPolicyDrivenUpdateSourceForQualityUpdates\"=dword:00000001\n\"SetPolicyDrivenUpdateSourceForFeatureUpdates\"=dword:00000000\n";
     let name = "policy-update-source SetPolicyDrivenUpdateSourceForQualityUpdates";
-    expect(&[Ten22H2, Eleven24H2], &[Reg("SOFTWARE", source)], &[&format!("suspect {name}")]);
     expect(&[Ten22H2], &[Reg("SOFTWARE", source), Reg("SOFTWARE", LIVE_WSUS)], &["note policy-wsus WUServer"]);
     expect(&[Ten22H2], &[Reg("SOFTWARE", source), Reg("SOFTWARE", ENROLLED)], &[&format!("note {name}")]);
-    let marker = "[\\Microsoft\\Windows\\CurrentVersion\\WindowsUpdateSysprepInProgress]\n";
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", marker)], &["suspect sysprep-marker WindowsUpdateSysprepInProgress"]);
-    let page = "[\\Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer]\n\"SettingsPageVisibility\"=\"hide:about;windowsupdate\"\n";
-    expect(&[Ten1709, Eleven24H2], &[Reg("SOFTWARE", page)], &["note settings-page SettingsPageVisibility"]);
 }
 
 #[test]
 fn device_management() {
-    if !has_tool("device_management") {
+    if !has_hivexregedit("device_management") {
         return;
     }
-    let key = "[\\Microsoft\\PolicyManager\\current\\device\\Update]";
-    let forbidden: &str = "[\\Microsoft\\PolicyManager\\current\\device\\Update]\n\"AllowUpdateService\"=dword:00000000\n\"AllowUpdateService_ProviderSet\"=dword:00000001\n";
-    expect(&[Ten22H2, Eleven24H2], &[Reg("SOFTWARE", forbidden)], &["suspect policy-mdm AllowUpdateService"]);
-    expect(
-        &[Ten22H2],
-        &[Reg("SOFTWARE", forbidden), Reg("SOFTWARE", ENROLLED)],
-        &["note policy-mdm AllowUpdateService"],
-    );
-    let dead = format!("{key}\n\"UpdateServiceUrl\"=\"http://localhost\"\n");
-    let dead: &'static str = Box::leak(dead.into_boxed_str());
-    expect(&[Ten22H2], &[Reg("SOFTWARE", dead)], &["problem policy-mdm UpdateServiceUrl"]);
     let unset = "[\\Microsoft\\PolicyManager\\current\\device\\Update]\n\"UpdateServiceUrl\"=\"CorpWSUS\"\n";
     expect(&[Ten22H2], &[Reg("SOFTWARE", unset)], &["note policy-mdm PolicyManager"]);
     let usual = "[\\Microsoft\\PolicyManager\\current\\device\\Update]\n\"AllowAutoUpdate\"=dword:00000001\n\"DeferQualityUpdatesPeriodInDays\"=dword:00000007\n";
@@ -380,12 +257,12 @@ fn device_management() {
 
 #[test]
 fn pauses() {
-    if !has_tool("pauses") {
+    if !has_hivexregedit("pauses") {
         return;
     }
     let forever = "[\\Microsoft\\WindowsUpdate\\UX\\Settings]\n\"PauseUpdatesStartTime\"=\"2024-01-01T00:00:00Z\"\n\"PauseUpdatesExpiryTime\"=\"2951-12-31T00:00:00Z\"\n\"PauseQualityUpdatesEndTime\"=\"2951-12-31T00:00:00Z\"\n\"FlightSettingsMaxPauseDays\"=dword:00001c84\n";
     expect(
-        &[Ten1607, Ten22H2, Eleven24H2],
+        &[Ten22H2],
         &[Reg("SOFTWARE", forever)],
         &["suspect update-pause pause", "note update-pause FlightSettingsMaxPauseDays"],
     );
@@ -407,20 +284,6 @@ fn pauses() {
 
 #[test]
 fn users() {
-    if !has_tool("users") {
-        return;
-    }
-    let locked = "[\\Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\WindowsUpdate]\n\"DisableWindowsUpdateAccess\"=dword:00000001\n";
-    expect(&[Seven, Ten22H2, Eleven24H2], &[RegIn("Users/user/NTUSER.DAT", locked)], &["suspect policy-user user"]);
-    expect(
-        &[Xp, Server2003],
-        &[RegIn("Documents and Settings/user/NTUSER.DAT", locked)],
-        &["suspect policy-user user"],
-    );
-    let managed = [RegIn("Users/user/NTUSER.DAT", locked), Reg("SOFTWARE", IN_A_DOMAIN)];
-    expect(&[Seven, Ten22H2], &managed, &["note policy-user user"]);
-    let page = "[\\Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer]\n\"SettingsPageVisibility\"=\"showonly:about\"\n";
-    expect(&[Ten22H2], &[RegIn("Users/user/NTUSER.DAT", page)], &["note policy-user user"]);
     // A user's hive that is none, or was not written to its end, is said, and stops nothing.
     let volume = broken(Ten22H2, &[]);
     let hive = find(volume.path(), "Users/user/NTUSER.DAT");
@@ -445,19 +308,14 @@ fn users() {
 
 #[test]
 fn programs_and_tasks() {
-    if !has_tool("programs_and_tasks") {
+    if !has_hivexregedit("programs_and_tasks") {
         return;
     }
     let debugger = |name: &str| {
         let text = format!("[\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options\\{name}]\n\"Debugger\"=\"C:\\\\no\\\\such.exe\"\n");
         Reg("SOFTWARE", Box::leak(text.into_boxed_str()))
     };
-    expect(&ALL, &[debugger("wuauclt.exe")], &["problem image-debugger wuauclt.exe"]);
-    expect(
-        &[Seven, Ten22H2, Server2022],
-        &[debugger("TRUSTEDINSTALLER.EXE")],
-        &["problem image-debugger TrustedInstaller.exe"],
-    );
+    expect(&[Seven], &[debugger("TRUSTEDINSTALLER.EXE")], &["problem image-debugger TrustedInstaller.exe"]);
     expect(
         &[Ten22H2, Eleven24H2],
         &[debugger("UsoClient.exe"), debugger("upfc.exe")],
@@ -468,44 +326,13 @@ fn programs_and_tasks() {
     let other = "[\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options\\svchost.exe]\n\"MitigationOptions\"=dword:00000001\n";
     expect(&[Ten22H2], &[Reg("SOFTWARE", other)], &[]);
 
-    let tasks = "Windows/System32/Tasks/Microsoft/Windows";
-    let at = |rest: &str| -> &'static str { Box::leak(format!("{tasks}/{rest}").into_boxed_str()) };
-    expect(
-        &[EightOne, Ten22H2],
-        &[Remove(at("WindowsUpdate/Scheduled Start"))],
-        &["suspect update-tasks WindowsUpdate"],
-    );
-    expect(
-        &[Ten1507, Ten22H2, Eleven24H2],
-        &[Remove(at("UpdateOrchestrator"))],
-        &["suspect update-tasks UpdateOrchestrator"],
-    );
-    expect(
-        &[Ten22H2, Server2022],
-        &[Remove(at("UpdateOrchestrator")), File(at("UpdateOrchestrator"), b"x".to_vec())],
-        &["problem update-tasks UpdateOrchestrator"],
-    );
-    let disabled = b"<Task><Settings><Enabled>false</Enabled></Settings></Task>".to_vec();
-    expect(
-        &[Ten22H2],
-        &[File(at("UpdateOrchestrator/Schedule Scan"), disabled)],
-        &["note update-tasks UpdateOrchestrator"],
-    );
-    // A build without the tasks: a note.
-    let unregistered = "[-\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree\\Microsoft\\Windows\\WaaSMedic\\PerformRemediation]\n[-\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree\\Microsoft\\Windows\\WaaSMedic]\n";
-    expect(&[Ten22H2], &[Remove(at("WaaSMedic")), Reg("SOFTWARE", unregistered)], &["note update-tasks WaaSMedic"]);
     expect(&[Seven], &[Remove("Windows/System32/Tasks")], &[]);
 }
 
 #[test]
 fn hosts() {
     let file = |text: &str| File("Windows/System32/drivers/etc/hosts", text.as_bytes().to_vec());
-    let block =
-        "127.0.0.1 localhost\r\n0.0.0.0 download.windowsupdate.com\r\n127.0.0.1\tfe2.update.microsoft.com # x\r\n";
-    expect(&ALL, &[file(block)], &["problem hosts-file hosts"]);
-    expect(&[Xp, Ten22H2], &[file("10.0.0.7 au.download.windowsupdate.com\n")], &["suspect hosts-file hosts"]);
     expect(&[Ten22H2], &[file("::1 tsfe.trafficshaping.dsp.mp.microsoft.com\n")], &["suspect hosts-file hosts"]);
-    expect(&[Xp, Ten22H2], &[file("0.0.0.0 windowsupdate.com update.microsoft.com\n")], &["note hosts-file hosts"]);
     let others = "0.0.0.0 ads.example\n#0.0.0.0 download.windowsupdate.com\n0.0.0.0 vortex.data.microsoft.com fe2.update.microsoft.com.akadns.net\nx download.windowsupdate.com\n";
     expect(&ALL, &[file(others)], &[]);
     expect(&[Ten22H2], &[Remove("Windows/System32/drivers/etc/hosts")], &[]);
@@ -513,7 +340,7 @@ fn hosts() {
 
 #[test]
 fn network() {
-    if !has_tool("network") {
+    if !has_hivexregedit("network") {
         return;
     }
     let rules = "ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules";
@@ -523,24 +350,8 @@ fn network() {
     };
     let svchost = "App=%SystemRoot%\\\\system32\\\\svchost.exe";
     let block = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|{svchost}|Svc=wuauserv|Name=x|");
-    expect(&[Vista, Seven, EightOne, Ten22H2, Server2022], &[rule(&block)], &["problem firewall-rule wuauserv"]);
-    let under = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|Profile=Public|{svchost}|Svc=BITS|Name=x|");
-    expect(&[Seven, Ten22H2], &[rule(&under)], &["suspect firewall-rule BITS"]);
-    let off: String = ["DomainProfile", "StandardProfile", "PublicProfile"]
-        .map(|p| format!("[\\ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\{p}]\n\"EnableFirewall\"=dword:00000000\n"))
-        .concat();
-    expect(
-        &[Ten22H2],
-        &[rule(&block), Reg("SYSTEM", Box::leak(off.into_boxed_str()))],
-        &["note firewall-rule wuauserv"],
-    );
-    let strict = "[\\ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\PublicProfile]\n\"DefaultOutboundAction\"=dword:00000001\n";
-    expect(&[Seven, Ten22H2], &[Reg("SYSTEM", strict)], &["note firewall-rule DefaultOutboundAction"]);
     let inward = format!("v2.10|Action=Block|Active=TRUE|Dir=In|{svchost}|Svc=wuauserv|Name=x|");
     expect(&[Ten22H2], &[rule(&inward)], &[]);
-    let policy = format!("[\\Policies\\Microsoft\\WindowsFirewall\\FirewallRules]\n\"x\"=\"{block}\"\n");
-    expect(&[Ten22H2], &[Reg("SOFTWARE", Box::leak(policy.into_boxed_str()))], &["problem firewall-rule wuauserv"]);
-
     let proxy = |text: &str| {
         let mut bytes = [0x18_u32, 0, 3, u32::try_from(text.len()).unwrap()].map(u32::to_le_bytes).concat();
         bytes.extend(text.bytes());
@@ -552,60 +363,40 @@ fn network() {
         );
         Reg("SOFTWARE", Box::leak(reg.into_boxed_str()))
     };
-    expect(&ALL, &[proxy("127.0.0.1:8888")], &["suspect winhttp-proxy WinHttpSettings"]);
     expect(
         &[Ten22H2],
         &[proxy("localhost:3128"), Reg("SOFTWARE", IN_A_DOMAIN)],
         &["note winhttp-proxy WinHttpSettings"],
     );
-    expect(&[Xp, Ten22H2], &[proxy("proxy.corp.example:8080")], &["note winhttp-proxy WinHttpSettings"]);
     let direct = "[\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections]\n\"WinHttpSettings\"=hex:18,00,00,00,00,00,00,00,01,00,00,00,00,00,00,00,00,00,00,00\n";
     expect(&[Xp, Ten22H2], &[Reg("SOFTWARE", direct)], &[]);
-    let torn =
-        "[\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections]\n\"WinHttpSettings\"=hex:18,00,00\n";
-    expect(&[Ten22H2], &[Reg("SOFTWARE", torn)], &["suspect winhttp-proxy WinHttpSettings"]);
-
     let client = "ControlSet001\\Control\\SecurityProviders\\SCHANNEL\\Protocols\\TLS 1.2\\Client";
     let tls = |values: &str| Reg("SYSTEM", Box::leak(format!("[\\{client}]\n{values}\n").into_boxed_str()));
-    expect(&[Seven, EightOne, Ten22H2], &[tls("\"Enabled\"=dword:00000000")], &["problem tls-settings TLS 1.2"]);
-    expect(&[Eleven24H2, Server2022], &[tls("\"Enabled\"=dword:00000000")], &["suspect tls-settings TLS 1.2"]);
-    expect(&[EightOne, Ten22H2], &[tls("\"DisabledByDefault\"=dword:00000001")], &["suspect tls-settings TLS 1.2"]);
     expect(&[Seven], &[tls("\"DisabledByDefault\"=dword:00000001")], &[]);
     expect(&[Seven, Ten22H2], &[tls("\"Enabled\"=dword:ffffffff\n\"DisabledByDefault\"=dword:00000000")], &[]);
     expect(&[Xp], &[tls("\"Enabled\"=dword:00000000")], &[]);
-    let old = "[\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\WinHttp]\n\"DefaultSecureProtocols\"=dword:000000a0\n";
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", old)], &["suspect tls-settings WinHTTP"]);
     let sound = "[\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\WinHttp]\n\"DefaultSecureProtocols\"=dword:00000a80\n";
     expect(&[Seven], &[Reg("SOFTWARE", sound)], &[]);
 }
 
 #[test]
 fn time() {
-    if !has_tool("time") {
+    if !has_hivexregedit("time") {
         return;
     }
     let zones = "[\\Microsoft\\Windows NT\\CurrentVersion\\Time Zones\\UTC]\n\"Display\"=\"(UTC)\"\n";
     let zone = "[\\ControlSet001\\Control\\TimeZoneInformation]\n\"TimeZoneKeyName\"=\"Middle-earth Standard Time\"\n";
     expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", zones)], &[]);
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", zones), Reg("SYSTEM", zone)], &["suspect time-settings time zone"]);
     // Without the list nothing can be said.
     expect(&[Ten22H2], &[Reg("SYSTEM", zone)], &[]);
-    let universal = "[\\ControlSet001\\Control\\TimeZoneInformation]\n\"RealTimeIsUniversal\"=dword:00000001\n";
-    expect(&[Xp, Ten22H2], &[Reg("SYSTEM", universal)], &["note time-settings RealTimeIsUniversal"]);
-    let off = "[\\ControlSet001\\Services\\W32Time]\n\"Start\"=dword:00000004\n[\\ControlSet001\\Services\\W32Time\\Parameters]\n\"Type\"=\"NoSync\"\n";
-    expect(&[Xp, Ten22H2], &[Reg("SYSTEM", off)], &["note time-settings W32Time"]);
     // The registry of a computer whose clock has stopped.
-    for (version, years, wanted) in
-        [(Ten22H2, 2002_u64, true), (Seven, 2003, true), (Xp, 2002, false), (Eleven24H2, 2023, false)]
-    {
+    for (version, years, wanted) in [(Ten22H2, 2002_u64, true), (Xp, 2002, false), (Eleven24H2, 2023, false)] {
         let volume = broken(version, &[]);
         let path = find(volume.path(), "Windows/System32/config/SYSTEM");
         let mut bytes = fs::read(&path).unwrap();
         let time = (years - 1601) * 315_569_520_000_000 + 1;
         bytes[12..20].copy_from_slice(&time.to_le_bytes());
-        let sum =
-            (0..127).fold(0, |sum, word| sum ^ u32::from_le_bytes(bytes[word * 4..word * 4 + 4].try_into().unwrap()));
-        bytes[508..512].copy_from_slice(&sum.to_le_bytes());
+        checksum(&mut bytes);
         fs::write(&path, bytes).unwrap();
         let new: Vec<Said> =
             said(&diagnose(volume.path())).into_iter().filter(|(_, id, _)| id == "time-settings").collect();
@@ -615,8 +406,8 @@ fn time() {
 }
 
 #[test]
-fn sources_and_leftovers() {
-    if !has_tool("sources_and_leftovers") {
+fn sources() {
+    if !has_hivexregedit("sources") {
         return;
     }
     let source = |text: &str| {
@@ -624,38 +415,19 @@ fn sources_and_leftovers() {
             format!("[\\Microsoft\\Windows\\CurrentVersion\\Policies\\Servicing]\n\"LocalSourcePath\"=\"{text}\"\n");
         Reg("SOFTWARE", Box::leak(reg.into_boxed_str()))
     };
-    expect(
-        &[EightOne, Ten22H2],
-        &[source("C:\\\\Sources\\\\SxS")],
-        &["suspect policy-servicing-source LocalSourcePath"],
-    );
-    expect(
-        &[Ten22H2],
-        &[source("wim:C:\\\\no\\\\install.wim:3")],
-        &["suspect policy-servicing-source LocalSourcePath"],
-    );
     expect(&[Ten22H2], &[source("C:\\\\Windows")], &["note policy-servicing-source LocalSourcePath"]);
-    expect(&[Ten22H2], &[source("\\\\\\\\server\\\\share")], &["note policy-servicing-source LocalSourcePath"]);
     expect(&[Seven], &[source("C:\\\\Sources")], &[]);
     let never = "[\\Microsoft\\Windows\\CurrentVersion\\Policies\\Servicing]\n\"UseWindowsUpdate\"=dword:00000002\n";
-    expect(&[Ten22H2], &[Reg("SOFTWARE", never)], &["suspect policy-servicing-source UseWindowsUpdate"]);
     expect(
         &[Ten22H2],
         &[Reg("SOFTWARE", never), Reg("SOFTWARE", IN_A_DOMAIN)],
         &["note policy-servicing-source UseWindowsUpdate"],
     );
-
-    let mark = "[\\Microsoft\\WindowsUpdate\\UX]\n\"IsConvergedUpdateStackEnabled\"=dword:00000000\n[\\Microsoft\\WindowsUpdate\\UX\\Settings]\n\"UxOption\"=dword:00000000\n";
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", mark)], &["note reset-leftovers UX"]);
-    let folder = "[\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders]\n\"AppData\"=\"C:\\\\Users\\\\admin\\\\AppData\\\\Roaming\"\n";
-    expect(&[Seven, Ten22H2], &[Reg("SOFTWARE", folder)], &["suspect reset-leftovers AppData"]);
-    let system = "[\\Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders]\n\"AppData\"=\"C:\\\\Users\\\\admin\\\\AppData\\\\Roaming\"\n";
-    expect(&[Seven, Ten22H2], &[Reg("DEFAULT", system)], &["suspect reset-leftovers AppData"]);
 }
 
 #[test]
 fn many_profiles_are_bounded_and_hostile_texts_are_shown_harmlessly() {
-    if !has_tool("many_profiles_are_bounded_and_hostile_texts_are_shown_harmlessly") {
+    if !has_hivexregedit("many_profiles_are_bounded_and_hostile_texts_are_shown_harmlessly") {
         return;
     }
     let volume = broken(Ten22H2, &[]);

@@ -2,6 +2,7 @@
 //!
 //! `docs/cli.md` comes from `--help`, `docs/checks.md` and `docs/remedies/` from `coldmend explain`. These tests fail when
 //! a page is not what the program says; `scripts/generate-docs` runs them with `COLDMEND_WRITE_DOCS=1`, which writes the pages.
+//! The table of injected faults in `docs/checks.md` is `tests/faults`' to write and compare: here it is kept as it is.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+/// Around the table of faults in `docs/checks.md`.
+const FAULTS: [&str; 2] = ["<!-- faults: made by scripts/generate-docs -->\n", "<!-- end of faults -->\n"];
 const MARK: &str = "<!-- Made by scripts/generate-docs; do not edit. -->";
 
 fn root() -> &'static Path {
@@ -96,6 +99,7 @@ fn checks_page(checks: &[&Value]) -> String {
         )
         .unwrap();
     }
+    write!(out, "\n{}{}{}", FAULTS[0], faults_on_disk(), FAULTS[1]).unwrap();
     out
 }
 
@@ -124,6 +128,13 @@ fn errors_page(errors: &[Value]) -> String {
         .unwrap();
     }
     out
+}
+
+/// What stands between the marks now.
+fn faults_on_disk() -> String {
+    let page = std::fs::read_to_string(root().join("docs/checks.md")).unwrap_or_default().replace("\r\n", "\n");
+    let after = page.split_once(FAULTS[0]).map_or("", |(_, after)| after);
+    after.split_once(FAULTS[1]).map_or(String::new(), |(part, _)| part.to_owned())
 }
 
 fn remedy_page(remedy: &Value, checks: &[&Value]) -> String {

@@ -4,6 +4,7 @@
 
 pub mod diagnosis;
 pub mod hive;
+pub mod inject;
 pub mod terminal;
 pub mod trace;
 pub mod wine;
