@@ -18,5 +18,5 @@ pub(crate) use installation::{build_number, control_sets, product_type};
 pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
 pub use pending_xml::{Operation, PendingXml};
 pub use program::{has_short_name, look, Named, Program, ProgramPaths};
-pub use registry::{Registry, RegistryError};
+pub use registry::{Registry, RegistryError, Subkey};
 pub use side_hive::SideHive;

@@ -46,9 +46,7 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// Damaged structures on the way, and types that nt-hive does not know.
     pub fn value(&self, key: &str, name: &str) -> Result<Option<RegValue>, RegistryError> {
-        let Some(node) = self.node(key)? else { return Ok(None) };
-        let Some(value) = node.value(name).transpose()? else { return Ok(None) };
-        read(value).map(Some)
+        self.node(key)?.map_or(Ok(None), |node| Subkey(node).value(name))
     }
 
     /// The names of the key's subkeys, in the order of the hive; empty when the key is not there.
@@ -61,21 +59,23 @@ impl<'a> Registry<'a> {
         subkeys?.map(|subkey| Ok(subkey?.name()?.to_string_lossy())).collect()
     }
 
-    /// Every subkey's name with the number that its value `name` holds, as [`Registry::dword`] gives it, in the order of the hive; for keys with
-    /// thousands of subkeys, each of which would have to be looked up from the root.
+    /// Goes through the key's subkeys, in the order of the hive; nothing when the key is not there. For keys with thousands of subkeys, each
+    /// of which would have to be looked up from the root.
     ///
     /// # Errors
-    /// Damaged structures on the way, and types that nt-hive does not know.
-    pub fn dwords_of_subkeys(&self, key: &str, name: &str) -> Result<Vec<(String, Option<u32>)>, RegistryError> {
-        let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
-        let Some(subkeys) = node.subkeys() else { return Ok(Vec::new()) };
-        subkeys?
-            .map(|subkey| {
-                let subkey = subkey?;
-                let number = subkey.value(name).transpose()?.map(read).transpose()?.and_then(|value| value.as_dword());
-                Ok((subkey.name()?.to_string_lossy(), number))
-            })
-            .collect()
+    /// Damaged structures on the way, and those of `each`.
+    pub fn each_subkey(
+        &self,
+        key: &str,
+        mut each: impl FnMut(String, Subkey<'_, 'a>) -> Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let Some(node) = self.node(key)? else { return Ok(()) };
+        let Some(subkeys) = node.subkeys() else { return Ok(()) };
+        for subkey in subkeys? {
+            let subkey = subkey?;
+            each(subkey.name()?.to_string_lossy(), Subkey(subkey))?;
+        }
+        Ok(())
     }
 
     /// The names of the key's values, in the order of the hive; empty when the key is not there.
@@ -93,14 +93,7 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// Damaged structures on the way, and types that nt-hive does not know.
     pub fn values(&self, key: &str) -> Result<Vec<(String, RegValue)>, RegistryError> {
-        let Some(node) = self.node(key)? else { return Ok(Vec::new()) };
-        let Some(values) = node.values() else { return Ok(Vec::new()) };
-        values?
-            .map(|value| {
-                let value = value?;
-                Ok((value.name()?.to_string_lossy(), read(value)?))
-            })
-            .collect()
+        self.node(key)?.map_or_else(|| Ok(Vec::new()), |node| Subkey(node).values())
     }
 
     /// The number of a `REG_DWORD` value, `None` when it is absent or of another type.
@@ -117,6 +110,33 @@ impl<'a> Registry<'a> {
     /// Damaged structures on the way.
     pub fn text(&self, key: &str, name: &str) -> Result<Option<String>, RegistryError> {
         Ok(self.value(key, name)?.and_then(|v| v.as_text()))
+    }
+}
+
+/// A key that [`Registry::each_subkey`] came to.
+pub struct Subkey<'k, 'a>(KeyNode<'k, &'a [u8]>);
+
+impl Subkey<'_, '_> {
+    /// As [`Registry::value`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn value(&self, name: &str) -> Result<Option<RegValue>, RegistryError> {
+        self.0.value(name).transpose()?.map(read).transpose()
+    }
+
+    /// As [`Registry::values`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn values(&self) -> Result<Vec<(String, RegValue)>, RegistryError> {
+        let Some(values) = self.0.values() else { return Ok(Vec::new()) };
+        values?
+            .map(|value| {
+                let value = value?;
+                Ok((value.name()?.to_string_lossy(), read(value)?))
+            })
+            .collect()
     }
 }
 

@@ -153,18 +153,22 @@ pub(in crate::checks) fn packages(context: &Context<'_>, findings: &mut Findings
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let path = context.in_windows("servicing\\Packages")?;
-    let packages = context.software.dwords_of_subkeys(PACKAGES, "CurrentState").map_err(bad)?;
-    if packages.is_empty() {
+    let mut wanted: Vec<(String, PackageState)> = Vec::new();
+    let mut count = 0;
+    let each = context.software.each_subkey(PACKAGES, |name, package| {
+        count += 1;
+        let number = package.value("CurrentState")?.and_then(|value| value.as_dword());
+        let state = number.map_or(PackageState::Unknown, PackageState::Servicing);
+        if state.has_files() && count <= MAX_KEYS {
+            wanted.extend(["mum", "cat"].map(|ending| (format!("{name}.{ending}"), state.clone())));
+        }
+        Ok(())
+    });
+    each.map_err(bad)?;
+    if count == 0 {
         return Ok(());
     }
     let there = folder_names(context, &path)?.unwrap_or_default();
-    let mut wanted: Vec<(String, PackageState)> = Vec::new();
-    for (name, number) in packages.into_iter().take(MAX_KEYS) {
-        let state = number.map_or(PackageState::Unknown, PackageState::Servicing);
-        if state.has_files() {
-            wanted.extend(["mum", "cat"].map(|ending| (format!("{name}.{ending}"), state.clone())));
-        }
-    }
     let is_there = |file: &str| there.contains(&file.to_lowercase());
     let to_open = wanted.iter().filter(|(file, state)| state.is_installed() && is_there(file));
     let to_open: Vec<&OsStr> = to_open.map(|(file, _)| OsStr::new(file)).collect();

@@ -33,9 +33,11 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     findings.made += 1;
     let bad = |e| hive_failure(HiveName::Software, e);
     let (mut waiting, mut strange) = (Vec::new(), Vec::new());
-    for name in context.software.subkeys(PACKAGES).map_err(bad)?.into_iter().take(MAX_KEYS) {
-        let key = format!("{PACKAGES}\\{name}");
-        let Some(value) = context.software.value(&key, "CurrentState").map_err(bad)? else { continue };
+    let mut count = 0;
+    let each = context.software.each_subkey(PACKAGES, |name, package| {
+        count += 1;
+        let value = if count <= MAX_KEYS { package.value("CurrentState")? } else { None };
+        let Some(value) = value else { return Ok(()) };
         let place = format!("{}\\{PACKAGES}\\{}\\CurrentState", HiveName::Software, shown(&name));
         match value.as_dword().map(PackageState::Servicing) {
             None => strange.push(Evidence::new(place, shown(&value.to_string()), "a REG_DWORD")),
@@ -45,7 +47,9 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
             }
             Some(_) => {}
         }
-    }
+        Ok(())
+    });
+    each.map_err(bad)?;
     strange.extend(components(context)?);
     if let Some(first) = strange.first() {
         let title = "servicing reads a number where there is none, and gives up: 0x8007000D; an in-place upgrade with media of the same build mends it";
@@ -85,17 +89,20 @@ fn components(context: &Context<'_>) -> Result<Vec<Evidence>> {
     }
     let bad = |e| hive_failure(HiveName::Software, e);
     let root = format!("{CBS}\\ComponentDetect");
-    let (mut all, mut others) = (0_usize, Vec::new());
-    for component in context.software.subkeys(&root).map_err(bad)?.into_iter().take(MAX_KEYS) {
-        let key = format!("{root}\\{component}");
-        for (name, value) in context.software.values(&key).map_err(bad)? {
+    let (mut all, mut others, mut count) = (0_usize, Vec::new(), 0);
+    let each = context.software.each_subkey(&root, |component, key| {
+        count += 1;
+        let values = if count <= MAX_KEYS { key.values()? } else { Vec::new() };
+        for (name, value) in values {
             all += 1;
             if value.data_type != RegValue::dword(0).data_type {
                 let place = format!("{}\\{root}\\{}\\{}", HiveName::Software, shown(&component), shown(&name));
                 others.push(Evidence::new(place, shown(&value.to_string()), "a REG_DWORD"));
             }
         }
-    }
+        Ok(())
+    });
+    each.map_err(bad)?;
     let numbers = all.saturating_sub(others.len());
     if numbers.saturating_mul(100) < all.saturating_mul(MOST_OF_HUNDRED) {
         others.clear();
