@@ -26,16 +26,13 @@ type Said = (String, String, String);
 enum Break {
     /// A .reg text merged into a hive of `config`, keys from its root.
     Reg(&'static str, &'static str),
-    /// The same for a file elsewhere on the volume.
-    RegIn(&'static str, &'static str),
     /// A file written, with the folders above it.
     File(&'static str, Vec<u8>),
     /// A file or folder taken away.
     Remove(&'static str),
 }
-use Break::{File, Reg, RegIn, Remove};
+use Break::{File, Reg, Remove};
 
-const WU: &str = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]";
 const LIVE_WSUS: &str = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"WUServer\"=\"http://wsus.corp.example:8530\"\n\"WUStatusServer\"=\"http://wsus.corp.example:8530\"\n[\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU]\n\"UseWUServer\"=dword:00000001\n";
 const ENROLLED: &str = "[\\Microsoft\\Enrollments\\0A1B2C3D-0000-0000-0000-000000000001]\n\"EnrollmentState\"=dword:00000001\n\"ProviderID\"=\"MS DM Server\"\n";
 const IN_A_DOMAIN: &str =
@@ -43,7 +40,7 @@ const IN_A_DOMAIN: &str =
 
 fn apply(root: &Path, what: &Break) {
     match what {
-        Reg(hive, reg) | RegIn(hive, reg) => merge(root, hive, reg),
+        Reg(hive, reg) => merge(root, hive, reg),
         File(path, bytes) => put(root, path, bytes),
         Remove(path) => remove(root, path),
     }
@@ -349,7 +346,7 @@ fn network() {
         Reg("SYSTEM", Box::leak(text.into_boxed_str()))
     };
     let svchost = "App=%SystemRoot%\\\\system32\\\\svchost.exe";
-    let block = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|{svchost}|Svc=wuauserv|Name=x|");
+    let _block = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|{svchost}|Svc=wuauserv|Name=x|");
     let inward = format!("v2.10|Action=Block|Active=TRUE|Dir=In|{svchost}|Svc=wuauserv|Name=x|");
     expect(&[Ten22H2], &[rule(&inward)], &[]);
     let proxy = |text: &str| {

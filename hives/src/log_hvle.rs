@@ -36,7 +36,7 @@ impl<'l> Entry<'l> {
             return None;
         }
         let size = index(u32_at(bytes, 4)?);
-        if size < SECTOR || size % SECTOR != 0 {
+        if size < SECTOR || !size.is_multiple_of(SECTOR) {
             return None;
         }
         let entry = bytes.get(..size)?;
@@ -59,7 +59,7 @@ impl<'l> Entry<'l> {
         references.chunks_exact(8).map(move |r| {
             let (offset, size) = (u32_at(r, 0)?, u32_at(r, 4)?);
             let end = offset.checked_add(size)?;
-            if index(offset) % SECTOR != 0 || index(size) % SECTOR != 0 || end > length {
+            if !index(offset).is_multiple_of(SECTOR) || !index(size).is_multiple_of(SECTOR) || end > length {
                 return None;
             }
             let page = slice(bytes, next, index(size))?;

@@ -64,7 +64,7 @@ fn what_is_passed_over_is_counted() {
             )),
             1 => text.push_str("  (F) a line without a time, Error of the one before 0x80070002\n"),
             2 => text.push_str("  a line without a time\r\n\r\n"),
-            3 if state % 37 == 0 => text.push_str(&format!("{}\r\n", "long ".repeat(20_000))),
+            3 if state.is_multiple_of(37) => text.push_str(&format!("{}\r\n", "long ".repeat(20_000))),
             _ => text.push_str(&format!(
                 "2018-09-29 08:45:{second:02}, Info                  CBS    {:width$}\r\n",
                 "",

@@ -34,7 +34,7 @@ pub fn entry_hashes(log: &mut [u8]) {
         }
         let hash = marvin(&entry[..32]);
         entry[32..40].copy_from_slice(&hash.to_le_bytes());
-        if size < 512 || size % 512 != 0 {
+        if size < 512 || !size.is_multiple_of(512) {
             return;
         }
         at = at.saturating_add(size);
