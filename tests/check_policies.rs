@@ -346,7 +346,6 @@ fn network() {
         Reg("SYSTEM", Box::leak(text.into_boxed_str()))
     };
     let svchost = "App=%SystemRoot%\\\\system32\\\\svchost.exe";
-    let _block = format!("v2.10|Action=Block|Active=TRUE|Dir=Out|{svchost}|Svc=wuauserv|Name=x|");
     let inward = format!("v2.10|Action=Block|Active=TRUE|Dir=In|{svchost}|Svc=wuauserv|Name=x|");
     expect(&[Ten22H2], &[rule(&inward)], &[]);
     let proxy = |text: &str| {
