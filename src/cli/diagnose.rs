@@ -9,6 +9,7 @@ use crate::checks;
 use crate::error::Result;
 use crate::evidence::{Installation, WindowsVersion};
 use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::knowledge::Knowledge;
 use crate::reference::Reference;
 use crate::remedies::{self, Options};
 use crate::safety::rights::{self, Access};
@@ -214,6 +215,15 @@ fn next_step(diagnosis: &Diagnosis, unfinished: bool, target: &TargetArguments) 
         )
     } else if findings.any_alarm() {
         format!("None of this can be mended by coldmend.{left}")
+    } else if Knowledge::builtin()
+        .edition(diagnosis.installation.version.build, diagnosis.installation.product_type)
+        .is_none()
+    {
+        // A reset of what is not known would be a guess.
+        format!(
+            "But coldmend does not know this build, and most could not be checked: a newer coldmend may, and `{}` compares with a healthy machine of the same build.",
+            target.command("diagnose --reference PATH")
+        )
     } else {
         format!(
             "If updating still fails, `{}` resets the update components: that is what is left to try here.",

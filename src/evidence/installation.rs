@@ -229,9 +229,9 @@ fn product_name(found: Option<String>, build: u32, product_type: ProductType) ->
             name.replacen("Windows 10", "Windows 11", 1)
         }
         Some(name) => name,
-        None => Knowledge::builtin()
-            .edition(build, product_type)
-            .map_or_else(|| format!("Windows (build {build})"), ToString::to_string),
+        None => {
+            Knowledge::builtin().edition(build, product_type).map_or_else(|| "Windows".to_owned(), ToString::to_string)
+        }
     }
 }
 
