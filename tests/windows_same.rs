@@ -55,7 +55,7 @@ fn normal(run: &Run, root: &Path) -> Value {
             Value::Array(items) => items.iter_mut().for_each(|item| walk(item, root)),
             Value::Object(fields) => {
                 for (name, field) in fields.iter_mut() {
-                    if matches!(name.as_str(), "begun" | "ended" | "created" | "last_written" | "hashes") {
+                    if matches!(name.as_str(), "begun" | "ended" | "created" | "last_written" | "since" | "hashes") {
                         *field = "a time".into();
                     }
                     walk(field, root);
