@@ -99,6 +99,11 @@ pub enum Defect {
         /// The folder, or the file that stands where the folder belongs.
         path: VolPath,
     },
+    /// A package whose installation or removal nothing will finish.
+    StuckPackage {
+        /// Its identity, in characters that mean nothing else on a command line.
+        identity: String,
+    },
     /// What Windows' own logs name as failing.
     Logged {
         /// The thing.
@@ -131,6 +136,27 @@ pub struct Finding {
     /// The deviation itself.
     #[serde(skip)]
     pub defect: Option<Defect>,
+}
+
+/// A finding that is told, and that no remedy mends.
+pub fn reported(
+    id: &'static str,
+    severity: Severity,
+    subject: impl Into<String>,
+    title: impl Into<String>,
+    evidence: Vec<Evidence>,
+    source: impl Into<String>,
+) -> Finding {
+    Finding {
+        id,
+        severity,
+        subject: subject.into(),
+        title: title.into(),
+        evidence,
+        remedy: None,
+        source: source.into(),
+        defect: None,
+    }
 }
 
 /// A check that could not be made; never the same as healthy.

@@ -368,5 +368,5 @@ fn real_logs() {
 fn gathered(root: &Path) -> Vec<Event> {
     let volume = HostVolume::open(root).unwrap();
     let installation = Installation::load(&volume, &VolPath::literal("Windows")).unwrap();
-    gather(&volume, &installation).events
+    gather(&volume, &installation, &|_| {}).events
 }

@@ -148,7 +148,7 @@ fn the_lines_for_windows_own_tools() {
     }
     assert!(steps[0]["where"].as_str().unwrap().contains("D: stands for the letter"), "{steps:#?}");
     // No RestoreHealth for 7, nothing of this kind for XP.
-    assert_eq!(lines(Version::Seven, "").0, [sfc, sfc]);
+    assert_eq!(lines(Version::Seven, "").0, [sfc]);
     let (xp, _) = lines(Version::Xp, "");
     assert!(xp.len() == 1 && xp[0].starts_with("expand "), "{xp:?}");
 }

@@ -147,7 +147,19 @@ impl<'a> Context<'a> {
 
     /// What Windows' own logs say failed.
     pub fn logs(&self) -> &Logs {
-        self.logs.get_or_init(|| logs::gather_telling(self.volume, self.installation, &|what| self.tell(what)))
+        self.logs.get_or_init(|| logs::gather(self.volume, self.installation, &|what| self.tell(what)))
+    }
+
+    /// The build, if the tables know it; else it is said that `id` could not be checked.
+    pub(super) fn known_build(&self, id: &str, findings: &mut Findings) -> Option<u32> {
+        let build = self.installation.version.build;
+        let knowledge = Knowledge::builtin();
+        if knowledge.edition(build, self.installation.product_type).is_some() {
+            return Some(build);
+        }
+        let version = knowledge.table_version();
+        findings.could_not(id, format!("build {build} is not in the tables of this version ({version})"));
+        None
     }
 
     /// A path under the Windows folder.
@@ -175,12 +187,7 @@ impl<'a> Context<'a> {
     fn find_services(&self, findings: &mut Findings) -> Result<Vec<Service>> {
         let knowledge = Knowledge::builtin();
         let (build, product) = (self.installation.version.build, self.installation.product_type);
-        if knowledge.edition(build, product).is_none() {
-            findings.could_not(
-                "services",
-                format!("build {build} is not in the tables of this version ({})", knowledge.table_version()),
-            );
-        }
+        self.known_build("services", findings);
         let mut xml = self.own_definitions(findings);
         xml.extend(super::manifests::read(self, findings));
         let mut services = Vec::new();

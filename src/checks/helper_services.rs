@@ -8,7 +8,7 @@ use super::context::{shown, Context};
 use super::policy::somebody_manages;
 use crate::error::Result;
 use crate::evidence::hive_failure;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Evidence, Findings, Severity};
 use crate::knowledge::{HelperRow, HelperWeight, Knowledge, StartType};
 use crate::plan::{HiveName, RegValue};
 
@@ -22,14 +22,8 @@ struct Fault {
 }
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let (build, product) = (context.installation.version.build, context.installation.product_type);
-    let knowledge = Knowledge::builtin();
-    if knowledge.edition(build, product).is_none() {
-        let version = knowledge.table_version();
-        findings.could_not(ID, format!("build {build} is not in the tables of this version ({version})"));
-        return Ok(());
-    }
-    for row in knowledge.helpers(build, product) {
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
+    for row in Knowledge::builtin().helpers(build, context.installation.product_type) {
         findings.made += 1;
         let (mut severity, mut what, mut evidence) = (Severity::Note, "", Vec::new());
         for set in &context.installation.control_sets {
@@ -47,16 +41,8 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         if evidence.is_empty() {
             continue;
         }
-        findings.push(Finding {
-            id: ID,
-            severity,
-            subject: row.name.clone(),
-            title: format!("the service {what}: {}", row.effect),
-            evidence,
-            remedy: None,
-            source: row.source.clone(),
-            defect: None,
-        });
+        let title = format!("the service {what}: {}", row.effect);
+        findings.push(reported(ID, severity, &row.name, title, evidence, &row.source));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 use super::context::Context;
 use crate::error::Result;
 use crate::evidence::hive_failure;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Evidence, Findings, Severity};
 use crate::plan::HiveName;
 use crate::volume::escape::escape_text;
 
@@ -18,16 +18,14 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
         findings.made += 1;
         let hive = context.installation.hive(name);
         let Some(recovery) = &hive.recovery else { continue };
-        findings.push(Finding {
-            id: "hive-state",
-            severity: Severity::Note,
-            subject: name.to_string(),
-            title: "the hive was not closed cleanly; what follows is read with its logs replayed in memory".into(),
-            evidence: vec![Evidence::seen(hive.path.display_escaped(), recovery.how.clone())],
-            remedy: None,
-            source: "the hive's base block and its transaction logs".into(),
-            defect: None,
-        });
+        findings.push(reported(
+            "hive-state",
+            Severity::Note,
+            name.to_string(),
+            "the hive was not closed cleanly; what follows is read with its logs replayed in memory",
+            vec![Evidence::seen(hive.path.display_escaped(), recovery.how.clone())],
+            "the hive's base block and its transaction logs",
+        ));
     }
     recovered(context, findings)
 }
@@ -49,16 +47,14 @@ fn recovered(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
         if evidence.is_empty() {
             continue;
         }
-        findings.push(Finding {
-            id: "hive-state",
-            severity: Severity::Note,
-            subject: "Configuration Manager".into(),
-            title: "Windows has marked its registry as recovered; what was written last before that may be lost".into(),
+        findings.push(reported(
+            "hive-state",
+            Severity::Note,
+            "Configuration Manager",
+            "Windows has marked its registry as recovered; what was written last before that may be lost",
             evidence,
-            remedy: None,
-            source: "the names that Windows gives there; hives of XP, 7 and 10, which have none".into(),
-            defect: None,
-        });
+            "the names that Windows gives there; hives of XP, 7 and 10, which have none",
+        ));
     }
     Ok(())
 }

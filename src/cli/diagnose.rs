@@ -12,7 +12,7 @@ use crate::findings::{Evidence, Finding, Findings, Severity};
 use crate::knowledge::Knowledge;
 use crate::reference::Reference;
 use crate::remedies::{self, Options};
-use crate::safety::rights::{self, Access};
+use crate::safety::rights::{self, Access, Place};
 use crate::target::Target;
 use crate::transaction::{Record, StateDir};
 use crate::ui::{self, render_diagnosis, Ui};
@@ -178,12 +178,20 @@ fn look_for(ui: &Ui, target: &Target, state: &StateDir<'_>, question: Question<'
     Ok(Diagnosis { installation, findings, verdict, records })
 }
 
-/// The volume's letter, where this system has letters.
+/// The volume's letter, where it has one that can be seen: not that of the disk on which an image or a folder lies.
 fn drive_letter(target: &Target) -> Option<char> {
-    let given = target.given.to_str()?;
-    let mut start = given.chars();
-    let letter = start.next().filter(char::is_ascii_alphabetic)?;
-    (cfg!(windows) && start.next() == Some(':')).then(|| letter.to_ascii_uppercase())
+    let is_volume = cfg!(windows) && target.image.is_none() && target.place == Place::Volume;
+    is_volume.then(|| letter_of(target.given.to_str()?, &target.windows.to_string())).flatten()
+}
+
+/// The letter in `D:`, `D:\\` and `D:\\Windows`, where the last is the Windows folder; anything else may be a volume mounted in a folder.
+fn letter_of(given: &str, windows: &str) -> Option<char> {
+    let (drive, rest) = given.split_once(':')?;
+    let rest = rest.trim_matches(['\\', '/']);
+    let mut letters = drive.chars();
+    let letter = letters.next().filter(char::is_ascii_alphabetic)?;
+    let is_root = rest.is_empty() || rest.eq_ignore_ascii_case(windows);
+    (letters.next().is_none() && is_root).then(|| letter.to_ascii_uppercase())
 }
 
 /// The one line that says what to do next.
@@ -229,5 +237,20 @@ fn next_step(diagnosis: &Diagnosis, unfinished: bool, target: &TargetArguments) 
             "If updating still fails, `{}` resets the update components: that is what is left to try here.",
             target.command("repair --reset")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::letter_of;
+
+    #[test]
+    fn only_the_volumes_own_letter_stands_in_a_line_to_type() {
+        for given in ["d:", "D:\\", "D:/", "D:\\windows", "d:\\Windows\\"] {
+            assert_eq!(letter_of(given, "Windows"), Some('D'), "{given}");
+        }
+        for given in ["", "D", "D:\\mnt", "D:\\a\\Windows", "\\\\?\\Volume{0-1}\\", "\\\\?\\D:\\", "/mnt/d:"] {
+            assert_eq!(letter_of(given, "Windows"), None, "{given}");
+        }
     }
 }

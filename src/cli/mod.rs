@@ -10,6 +10,7 @@ mod explain;
 mod guide;
 mod history;
 mod hive;
+mod new_file;
 mod repair;
 mod report;
 mod report_file;

@@ -16,6 +16,7 @@ use crate::transaction::{self, check_binding, parse_plan, Record, StateDir};
 use crate::ui::{self, Ui};
 use crate::volume::{HostVolume, Overlay, Volume};
 
+use super::new_file::new_file;
 use super::report::Reporter;
 use super::report_file::ReportArguments;
 use super::talk::{not_agreed, Outcome, Plain, Proposal, Talk};
@@ -288,14 +289,7 @@ fn unmended(findings: &Findings, plan: &Plan) -> Vec<String> {
 fn save_plan(file: &std::path::Path, plan: &Plan) -> Result<()> {
     let mut json = serde_json::to_vec_pretty(plan).map_err(|e| Failure::from_error(Kind::Partial, e))?;
     json.push(b'\n');
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-        out.write_all(&json)?;
-        out.sync_all()
-    };
-    write()
-        .map_err(|e| Failure::from_error(Kind::Refused, e).hint("Name a file that is not there yet."))
+    new_file(file, |out| out.write_all(&json).map_err(|e| Failure::from_error(Kind::Partial, e)))
         .doing(|| format!("writing the plan to {}", file.display()))
 }
 

@@ -1,13 +1,15 @@
 //! `--report FILE.html`: the page, written to a file that is not there yet, and never onto the volume that it is about.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::error::{Context as _, Failure, Kind, Result};
+use crate::evidence::{date_and_time, now};
 use crate::target::Target;
 use crate::volume::hostpath;
+
+use super::new_file::new_file;
 
 /// The flag.
 #[derive(Args, Debug, Default)]
@@ -52,27 +54,12 @@ impl ReportArguments {
     /// The file can't be written.
     pub fn write(&self, page: impl FnOnce(&str) -> String) -> Result<Option<String>> {
         let Some(file) = &self.report else { return Ok(None) };
-        let page = page(&made());
-        let write = || -> std::io::Result<()> {
-            let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(file)?;
-            out.write_all(page.as_bytes())?;
-            out.sync_all()
-        };
-        write()
-            .map_err(|e| Failure::from_error(Kind::Partial, e))
+        let made = date_and_time(now()).map_or_else(|| "at an unknown time".into(), |time| format!("{time} UTC"));
+        let page = page(&format!("{made} by this machine's clock"));
+        new_file(file, |out| out.write_all(page.as_bytes()).map_err(|e| Failure::from_error(Kind::Partial, e)))
+            // What the report is about is done already, and stays.
+            .map_err(|failure| Failure { kind: Kind::Partial, ..failure })
             .doing(|| format!("writing the report {}; the rest was done", file.display()))?;
         Ok(Some(format!("The report is in {}.", file.display())))
     }
-}
-
-/// This machine's time in UTC, which in WinPE may be wrong.
-fn made() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    let (hour, minute, _) = now.to_hms();
-    format!(
-        "{:04}-{:02}-{:02} {hour:02}:{minute:02} UTC by this machine's clock",
-        now.year(),
-        u8::from(now.month()),
-        now.day()
-    )
 }

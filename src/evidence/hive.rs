@@ -300,3 +300,14 @@ pub fn now() -> FileTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     FileTime((since.as_secs().saturating_add(EPOCH)) * 10_000_000 + u64::from(since.subsec_nanos() / 100))
 }
+
+/// A time as people read it, in UTC: `2026-03-01 12:00:00`. `None` for years that no Windows has seen.
+pub fn date_and_time(time: FileTime) -> Option<String> {
+    let time = time::OffsetDateTime::from_unix_timestamp(time.unix_seconds()).ok()?;
+    if !(2000..2100).contains(&time.year()) {
+        return None;
+    }
+    let (hour, minute, second) = time.to_hms();
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    Some(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"))
+}

@@ -12,8 +12,8 @@ mod registry;
 mod side_hive;
 
 pub use ese::{EseHeader, EseState, HEADER_BYTES as ESE_HEADER_BYTES};
+pub use hive::{date_and_time, log_regime, now, open_image, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
 pub(crate) use hive::{describe_recovery, recover_image, refuse_faults, Opened};
-pub use hive::{log_regime, now, open_image, sha256_hex, HiveFile, LoadedHive, Recovery, LOG_SUFFIXES};
 pub(crate) use installation::{build_number, control_sets, product_type};
 pub use installation::{hive_failure, hive_failure_for, ControlSet, Installation, WindowsVersion};
 pub use pending_xml::{Operation, PendingXml};

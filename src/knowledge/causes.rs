@@ -2,29 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{read, BuildRange, KnowledgeError};
-
-/// What sort of thing a log names, as far as it tells the cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NamedObject {
-    /// A service or driver.
-    Service,
-    /// A file or folder.
-    File,
-    /// A driver package.
-    Inf,
-    /// A package of an update.
-    Package,
-    /// A file of a component.
-    Payload,
-    /// A file by its path from the Windows folder.
-    StoreFile,
-    /// A component.
-    Component,
-    /// An update, by its title.
-    Update,
-}
+use super::{read, BuildRange, KnowledgeError, LogObjectKind};
 
 /// A cause.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -38,7 +16,7 @@ pub struct CauseRow {
     pub checks: Vec<String>,
     /// The things that logs name and that belong here.
     #[serde(default)]
-    pub objects: Vec<NamedObject>,
+    pub objects: Vec<LogObjectKind>,
     /// Whether every subject is a cause of its own.
     #[serde(default)]
     pub each: bool,
@@ -107,7 +85,7 @@ impl CauseTable {
 
     /// The row of what a log names.
     #[must_use]
-    pub fn of_object(&self, object: NamedObject) -> Option<usize> {
+    pub fn of_object(&self, object: LogObjectKind) -> Option<usize> {
         self.causes.iter().position(|row| row.objects.contains(&object))
     }
 }

@@ -40,7 +40,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use builds::{BuildRange, Product, ProductType};
-pub use causes::{AdviceRow, CauseRow, CauseTable, NamedObject};
+pub use causes::{AdviceRow, CauseRow, CauseTable};
 pub use components::{component_version, manifest_name, winner_name, ComponentVersion, ServiceComponent};
 pub use definition::{DefinitionValue, ServiceDefinition, ValueData};
 pub use errors::ErrorRow;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::findings::Evidence;
-use crate::knowledge::{LogFault, LogKind, LogPattern};
+use crate::knowledge::{LogFault, LogKind, LogObjectKind, LogPattern};
 use crate::volume::VolPath;
 
 use super::LogTime;
@@ -43,6 +43,21 @@ impl Object {
         upper.match_indices("KB").find_map(|(at, _)| {
             let digits: String = upper.get(at + 2..)?.chars().take_while(char::is_ascii_digit).collect();
             (5..=8).contains(&digits.len()).then(|| format!("KB{digits}"))
+        })
+    }
+
+    /// What sort of thing it is; `None` for an update, of which only the title is known.
+    #[must_use]
+    pub fn kind(&self) -> Option<LogObjectKind> {
+        Some(match self {
+            Object::Service(_) => LogObjectKind::Service,
+            Object::File(_) => LogObjectKind::File,
+            Object::Inf(_) => LogObjectKind::Inf,
+            Object::Package(_) => LogObjectKind::Package,
+            Object::Payload { .. } => LogObjectKind::Payload,
+            Object::StoreFile(_) => LogObjectKind::StoreFile,
+            Object::Component(_) => LogObjectKind::Component,
+            Object::Update(_) => return None,
         })
     }
 

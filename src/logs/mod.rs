@@ -58,14 +58,9 @@ pub struct Logs {
     pub could_not: Vec<String>,
 }
 
-/// Reads the logs of an installation.
+/// Reads the logs of an installation, and tells how far that is, in words for people.
 #[must_use]
-pub fn gather(volume: &dyn Volume, installation: &Installation) -> Logs {
-    gather_telling(volume, installation, &|_| {})
-}
-
-/// The same, and tells how far it is, in words for people.
-pub fn gather_telling(volume: &dyn Volume, installation: &Installation, progress: &dyn Fn(&str)) -> Logs {
+pub fn gather(volume: &dyn Volume, installation: &Installation, progress: &dyn Fn(&str)) -> Logs {
     gather_from(volume, &installation.windows, installation.installed, progress)
 }
 

@@ -22,7 +22,7 @@ pub(super) fn changes(request: &Request<'_>, output: &mut Output) -> Result<()> 
             Defect::ServiceMissing { key, service } => rebuild(request.context, key, service, output)?,
             Defect::Triggers { key, service } => add_triggers(request.context, key, service, output)?,
             Defect::SvchostGroup { .. } => {}
-            Defect::Descriptor { .. } | Defect::Cache { .. } | Defect::Logged { .. } => {}
+            Defect::Descriptor { .. } | Defect::Cache { .. } | Defect::StuckPackage { .. } | Defect::Logged { .. } => {}
         }
     }
     svchost_groups(request, output);

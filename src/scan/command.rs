@@ -33,7 +33,7 @@ fn for_sh(word: &str) -> String {
 }
 
 /// For `cmd.exe`. A quotation mark can't be in a name on Windows; one that a hostile volume shows would end the quotation.
-fn for_cmd(word: &str) -> String {
+pub(crate) fn for_cmd(word: &str) -> String {
     let word = word.replace('"', "?");
     if !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "&()^|<>;,=%!".contains(c)) {
         return word;

@@ -19,6 +19,7 @@ use crate::volume::escape::escape_text;
 use crate::volume::{HostVolume, Kind, VolPath, Volume, Writability};
 
 pub use command::command_line;
+pub(crate) use command::for_cmd;
 
 /// A volume that was looked at.
 #[derive(Debug, Serialize)]

@@ -42,10 +42,7 @@ pub fn render_diagnosis(style: Style, diagnosis: &Diagnosis<'_>) -> String {
         let shown = verdict.causes.get(..number).unwrap_or_default();
         render_cure(&mut out, style, cause, shown);
     }
-    let in_causes = |place: usize| verdict.causes.iter().any(|cause| cause.findings.contains(&place));
-    let rest: Vec<usize> = (0..findings.findings.len())
-        .filter(|place| !in_causes(*place) && !verdict.related_notes.contains(place))
-        .collect();
+    let rest = verdict.other_notes(findings);
     if !verdict.related_notes.is_empty() {
         let _ = writeln!(out, "{}\n", style.bold("Worth a look for this error"));
         verdict.related_notes.iter().filter_map(at).for_each(|f| render_finding(&mut out, style, f));
@@ -147,8 +144,8 @@ fn render_cure(out: &mut String, style: Style, cause: &Cause, shown: &[Cause]) {
         for change in mending.changes.iter().take(MAX_CHANGES) {
             let _ = writeln!(out, "      {}", describe(change));
         }
-        if mending.count > MAX_CHANGES {
-            let _ = writeln!(out, "      and {} more", mending.count - MAX_CHANGES);
+        if let more @ 1.. = mending.changes.len().saturating_sub(MAX_CHANGES) {
+            let _ = writeln!(out, "      and {more} more");
         }
     }
     for step in &cause.elsewhere {

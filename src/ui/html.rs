@@ -49,12 +49,14 @@ pub fn diagnosis_page(about: &About<'_>, diagnosis: &Diagnosis<'_>) -> String {
         cure(&mut body, cause);
         body.push_str("</section>");
     }
-    let in_causes = |place: usize| verdict.causes.iter().any(|cause| cause.findings.contains(&place));
-    let rest: Vec<usize> = (0..findings.findings.len()).filter(|place| !in_causes(*place)).collect();
-    if !rest.is_empty() {
-        body.push_str("<section><h2>Worth knowing</h2>");
-        rest.iter().filter_map(at).for_each(|f| finding(&mut body, f));
-        body.push_str("</section>");
+    for (heading, notes) in
+        [("Worth a look for this error", &verdict.related_notes), ("Worth knowing", &verdict.other_notes(findings))]
+    {
+        if !notes.is_empty() {
+            let _ = write!(body, "<section><h2>{heading}</h2>");
+            notes.iter().filter_map(at).for_each(|f| finding(&mut body, f));
+            body.push_str("</section>");
+        }
     }
     if !findings.could_not_check.is_empty() {
         body.push_str("<section><h2>Could not check</h2><table><tr><th>check</th><th>why</th></tr>");

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::checks::Context;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Defect, Finding, Severity};
 use crate::knowledge::{CauseRow, Knowledge};
+use crate::scan::for_cmd;
 use crate::volume::escape::escape_text;
 
 /// The letter in examples: what WinPE and WinRE most often give the volume with Windows.
@@ -43,8 +44,12 @@ pub(super) fn steps<'f>(
         .iter()
         .flat_map(|id| advice.iter().filter(move |a| a.id == *id && a.builds.contains(version.build)));
     let letter = drive.unwrap_or(USUAL);
+    let package = alarms.clone().find_map(|f| match &f.defect {
+        Some(Defect::StuckPackage { identity }) => Some(identity.as_str()),
+        _ => None,
+    });
     wanted
-        .filter(|row| asked_for(&row.checks))
+        .filter(|row| asked_for(&row.checks) && (package.is_some() || !row.command.contains("{package}")))
         .map(|row| {
             let fill = |text: &str| fill(text, context, letter);
             let place = match drive {
@@ -53,7 +58,7 @@ pub(super) fn steps<'f>(
             };
             Step {
                 what: row.what.clone(),
-                command: fill(&row.command),
+                command: fill(&row.command).replace("{package}", package.unwrap_or_default()),
                 place,
                 needs: row.needs.as_deref().map(fill),
                 source: row.source.clone(),
@@ -70,19 +75,9 @@ fn fill(text: &str, context: &Context<'_>, letter: char) -> String {
         _ => "the same edition".into(),
     };
     text.replace("{drive}", &format!("{letter}:"))
-        .replace("{windows}", &quoted(&format!("{letter}:\\{}", version.path.display_escaped())))
+        .replace("{windows}", &for_cmd(&format!("{letter}:\\{}", version.path.display_escaped())))
         .replace("{build}", &version.build.to_string())
         .replace("{full}", &full)
         .replace("{edition}", &edition)
         .replace("{arch}", version.arch.as_deref().unwrap_or("of the same architecture"))
-}
-
-/// A path for a command line. A folder's name is the volume's own, and what stands here may be typed as it is.
-fn quoted(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '\\' | '.' | '-' | '_');
-    if path.chars().all(is_plain) {
-        path.to_owned()
-    } else {
-        format!("\"{}\"", path.replace('"', ""))
-    }
 }

@@ -2,8 +2,7 @@
 //! subject too, so that the log's line about a service and the missing file of that service come together.
 
 use crate::findings::{Defect, Finding, Findings, Severity};
-use crate::knowledge::{CauseRow, Knowledge, NamedObject};
-use crate::logs::Object;
+use crate::knowledge::{CauseRow, Knowledge};
 
 /// As many causes of one row as are told apart; more are told together.
 const MAX_EACH: usize = 5;
@@ -79,21 +78,8 @@ pub(super) fn groups(findings: &Findings) -> Vec<Group> {
 pub(super) fn row_of(finding: &Finding) -> Option<&'static CauseRow> {
     let table = Knowledge::builtin().causes();
     let at = match &finding.defect {
-        Some(Defect::Logged { object, .. }) => table.of_object(kind(object)),
+        Some(Defect::Logged { object, .. }) => object.kind().and_then(|kind| table.of_object(kind)),
         _ => None,
     };
     table.causes.get(at.or_else(|| table.of_check(finding.id))?)
-}
-
-fn kind(object: &Object) -> NamedObject {
-    match object {
-        Object::Service(_) => NamedObject::Service,
-        Object::File(_) => NamedObject::File,
-        Object::Inf(_) => NamedObject::Inf,
-        Object::Package(_) => NamedObject::Package,
-        Object::Payload { .. } => NamedObject::Payload,
-        Object::StoreFile(_) => NamedObject::StoreFile,
-        Object::Component(_) => NamedObject::Component,
-        Object::Update(_) => NamedObject::Update,
-    }
 }

@@ -14,7 +14,7 @@ mod since;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::checks::Context;
 use crate::findings::{Evidence, Findings, Severity};
@@ -90,11 +90,27 @@ pub struct Cause {
 pub struct Mending {
     /// The remedy.
     pub remedy: String,
-    /// The changes.
-    #[serde(skip)]
+    /// The changes; in JSON only how many, since `repair --dry-run` tells them.
+    #[serde(rename = "count", serialize_with = "count")]
     pub changes: Vec<Change>,
-    /// How many changes.
-    pub count: usize,
+}
+
+fn count<S: Serializer>(changes: &[Change], serializer: S) -> Result<S::Ok, S::Error> {
+    changes.len().serialize(serializer)
+}
+
+impl Verdict {
+    /// The findings that are in no cause, and no notes on the error that was asked about: by their place in the list.
+    pub fn other_notes(&self, findings: &Findings) -> Vec<usize> {
+        (0..findings.findings.len())
+            .filter(|at| !is_in(&self.causes, *at) && !self.related_notes.contains(at))
+            .collect()
+    }
+}
+
+/// Whether a finding belongs to one of the causes.
+fn is_in(causes: &[Cause], at: usize) -> bool {
+    causes.iter().any(|cause| cause.findings.contains(&at))
 }
 
 /// Puts the findings together. `plan` is what `repair` would do about them; `drive` the letter of the volume, where it is known;
@@ -127,10 +143,9 @@ pub fn judge(
         })
         .collect();
     rank::sort(&mut causes, findings, order.as_deref());
-    let in_causes = |at: usize| causes.iter().any(|cause| cause.findings.contains(&at));
     let related_notes = match &order {
         Some(order) => (0..findings.findings.len())
-            .filter(|&at| !in_causes(at) && findings.findings.get(at).is_some_and(|f| order.contains(&f.id)))
+            .filter(|&at| !is_in(&causes, at) && findings.findings.get(at).is_some_and(|f| order.contains(&f.id)))
             .collect(),
         None => Vec::new(),
     };
@@ -161,7 +176,7 @@ fn mending<'a>(plan: &Plan, remedies: impl Iterator<Item = &'a str>) -> Vec<Mend
         let changes: Vec<Change> =
             plan.actions.iter().filter(|a| a.remedy == remedy).map(|a| a.change.clone()).collect();
         if !changes.is_empty() {
-            all.push(Mending { remedy: remedy.to_owned(), count: changes.len(), changes });
+            all.push(Mending { remedy: remedy.to_owned(), changes });
         }
     }
     all

@@ -7,7 +7,7 @@
 use coldmend_hives::FileTime;
 use serde::Serialize;
 
-use crate::evidence::Installation;
+use crate::evidence::{date_and_time, Installation};
 use crate::findings::{Defect, Finding};
 use crate::plan::HiveName;
 
@@ -36,7 +36,7 @@ pub(super) fn since<'f>(
         let (hive, key) = place(finding.defect.as_ref()?)?;
         written(installation, hive, key)
     });
-    Some(Since { time: shown(written.max()?)?, what: "the key was last written, UTC" })
+    Some(Since { time: date_and_time(written.max()?)?, what: "the key was last written, UTC" })
 }
 
 fn place(defect: &Defect) -> Option<(HiveName, &str)> {
@@ -45,26 +45,11 @@ fn place(defect: &Defect) -> Option<(HiveName, &str)> {
         Defect::Triggers { key, .. } => Some((HiveName::System, key)),
         // The time of the key `Security` is that of the descriptor; the service's own says nothing about it.
         Defect::Descriptor { .. } | Defect::ServiceMissing { .. } | Defect::SvchostGroup { .. } => None,
-        Defect::Cache { .. } | Defect::Logged { .. } => None,
+        Defect::Cache { .. } | Defect::StuckPackage { .. } | Defect::Logged { .. } => None,
     }
 }
 
 fn written(installation: &Installation, hive: HiveName, key: &str) -> Option<FileTime> {
     let key = installation.hive(hive).hive.find_key(key).ok()??;
     Some(key.last_written())
-}
-
-/// A time as people read it; `None` for times that no Windows has written.
-fn shown(time: FileTime) -> Option<String> {
-    let time = time::OffsetDateTime::from_unix_timestamp(time.unix_seconds()).ok()?;
-    if !(2000..2100).contains(&time.year()) {
-        return None;
-    }
-    let (hour, minute, second) = time.to_hms();
-    Some(format!(
-        "{:04}-{:02}-{:02} {hour:02}:{minute:02}:{second:02}",
-        time.year(),
-        u8::from(time.month()),
-        time.day()
-    ))
 }

@@ -62,11 +62,11 @@ fn what_a_log_names_decides_where_it_belongs() {
     let all = vec![
         logged("a", Object::Inf("a.inf".into()), 1),
         logged("b", Object::Package("b".into()), 1),
-        logged("c", Object::Update("c".into()), 1),
+        logged("c", Object::Component("c".into()), 1),
         logged("d", Object::File("C:\\d".into()), 1),
     ];
     let causes: Vec<&str> = grouped(all).into_iter().map(|(id, _)| id).collect();
-    assert_eq!(causes, ["driver-packages", "component-store", "caches", "named-file"]);
+    assert_eq!(causes, ["driver-packages", "component-store", "named-file"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use super::gathered::Gathered;
 use super::setting::Setting;
-use super::{finding, gathered, known_build, number};
+use super::{finding, gathered, number};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::findings::{Findings, Severity};
@@ -19,7 +19,7 @@ const INTERNET_NAME: &str = "DoNotConnectToWindowsUpdateInternetLocations";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let gathered = gathered(context)?;
     for name in ["DisableWindowsUpdateAccess", "SetDisableUXWUAccess", "NoWindowsUpdate"] {
         let blocks = name == "DisableWindowsUpdateAccess";
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> 
 
 pub(super) fn run_internet(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, INTERNET, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(INTERNET, findings) else { return Ok(()) };
     let gathered = gathered(context)?;
     let severity = if gathered.is_managed() { Severity::Note } else { Severity::Suspect };
     report(context, gathered, findings, build, INTERNET, INTERNET_NAME, severity)

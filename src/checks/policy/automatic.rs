@@ -2,7 +2,7 @@
 //! commonly set up like this, and somebody may have meant it.
 
 use super::setting::Setting;
-use super::{finding, gathered, known_build, number};
+use super::{finding, gathered, number};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::findings::{Findings, Severity};
@@ -13,7 +13,7 @@ const ID: &str = "policy-automatic-updates";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let gathered = gathered(context)?;
     let rows = Knowledge::builtin().policies().switches(SwitchHive::Machine, build);
     for row in rows.filter(|row| row.name == "NoAutoUpdate" || row.name == "AUOptions") {

@@ -3,7 +3,7 @@
 //! Windows runs the command in `Debugger` instead of the program; a command that does not exist gives 0x80070002. A key there without
 //! `Debugger` is normal. With `UseFilter`, subkeys hold the same for single paths.
 
-use super::{finding, known_build, software, software_failure, software_place};
+use super::{finding, software, software_failure, software_place};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -20,7 +20,7 @@ const MOST_FILTERS: usize = 32;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     for program in Knowledge::builtin().policies().programs(build) {
         let mut evidence = Vec::new();
         for root in KEYS {

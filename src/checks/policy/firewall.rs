@@ -10,7 +10,7 @@
 //! only where nothing is allowed to that service: that no healthy service is, and none of these rules is about an update service in
 //! the hives of 7 and 10. Since another version may harden them too, it is never more than a suspect.
 
-use super::{finding, known_build, shown_text, software_failure, system_failure};
+use super::{finding, shown_text, software_failure, system_failure};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -27,7 +27,7 @@ const SOURCE: &str = "[MS-FASP] and [MS-GPFAS] 2.2.2: the text form of firewall 
 const MOST_RULES: usize = 20_000;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     findings.made += 1;
     let tables = Knowledge::builtin().policies();
     let mut lists = vec![(HiveName::Software, format!("{POLICY}\\FirewallRules"))];

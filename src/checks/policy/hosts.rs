@@ -6,7 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::address::dead_host;
-use super::{finding, known_build, shown_text};
+use super::{finding, shown_text};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -23,7 +23,7 @@ const MOST_SHOWN: usize = 12;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let Some(found) = context.volume.find(&context.in_windows(PATH)?)? else { return Ok(()) };
     let place = found.path.display_escaped();
     if found.kind != Kind::File {

@@ -38,7 +38,7 @@ use super::context::Context;
 use super::Check;
 use crate::error::{Failure, Result};
 use crate::evidence::hive_failure;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::reported as finding;
 use crate::plan::{HiveName, RegValue};
 use crate::volume::escape::escape_text;
 
@@ -88,18 +88,6 @@ pub(super) fn somebody_manages(context: &Context<'_>) -> Result<bool> {
     Ok(gathered.is_managed() || gathered.domain.is_some())
 }
 
-/// The build, if the tables know it; else it is said that `id` could not be checked.
-fn known_build(context: &Context<'_>, id: &str, findings: &mut Findings) -> Option<u32> {
-    let build = context.installation.version.build;
-    let knowledge = crate::knowledge::Knowledge::builtin();
-    if knowledge.edition(build, context.installation.product_type).is_some() {
-        return Some(build);
-    }
-    findings
-        .could_not(id, format!("build {build} is not in the tables of this version ({})", knowledge.table_version()));
-    None
-}
-
 /// A value of SOFTWARE.
 fn software(context: &Context<'_>, key: &str, name: &str) -> Result<Option<RegValue>> {
     context.software.value(key, name).map_err(|e| software_failure(e, key))
@@ -125,27 +113,6 @@ pub(super) fn shown_text(text: &str) -> String {
         short.push('…');
     }
     escape_text(short.as_ref())
-}
-
-/// A finding of one of these checks: reported, with no remedy.
-fn finding(
-    id: &'static str,
-    severity: Severity,
-    subject: impl Into<String>,
-    title: impl Into<String>,
-    evidence: Vec<Evidence>,
-    source: impl Into<String>,
-) -> Finding {
-    Finding {
-        id,
-        severity,
-        subject: subject.into(),
-        title: title.into(),
-        evidence,
-        remedy: None,
-        source: source.into(),
-        defect: None,
-    }
 }
 
 /// The number that a policy value holds: a `REG_DWORD`, or the text of one.

@@ -4,7 +4,7 @@
 //! may have extended one), is a note; an old one is nothing. Where the start is not known, the end is held against this computer's clock.
 
 use super::clock::{days_of, today};
-use super::{finding, known_build, number, shown_text, software, software_place};
+use super::{finding, number, shown_text, software, software_place};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -21,7 +21,7 @@ const PAUSES: [(&str, &str); 3] = [
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let Some(row) = Knowledge::builtin().policies().pause(build) else { return Ok(()) };
     let Some(limit) = row.days.map(i64::from) else { return Ok(()) };
     let (mut evidence, mut worst, mut until) = (Vec::new(), None, String::new());

@@ -10,17 +10,12 @@ use crate::findings::{Findings, Severity};
 use crate::volume::VolPath;
 
 const ID: &str = "policy-servicing-source";
-/// 8, the first version with the policy.
-const FIRST: u32 = 9200;
 const KEY: &str = "Microsoft\\Windows\\CurrentVersion\\Policies\\Servicing";
 const SOURCE: &str =
     "Servicing.admx, CheckSur: \"Specify settings for optional component installation and component repair\"";
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
     findings.made += 1;
-    if context.installation.version.build < FIRST {
-        return Ok(());
-    }
     let gathered = gathered(context)?;
     let mut has_source = false;
     if let Some(setting) = Setting::read(context, gathered, KEY, "LocalSourcePath")? {

@@ -4,7 +4,7 @@
 //! blocker's work: a problem. That the task which starts a search is disabled is a note (blockers do it, and other tasks search too).
 //! A folder that is absent is a note only, since which tasks there are varies between builds. Who may use the folders, `file-access` says.
 
-use super::{finding, known_build, shown_text, software, software_failure};
+use super::{finding, shown_text, software, software_failure};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -21,7 +21,7 @@ const MOST_TASKS: usize = 200;
 const TASK_LIMIT: u64 = 1 << 20;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     for row in Knowledge::builtin().policies().task_folders(build) {
         findings.made += 1;
         let path = context.in_windows(TASKS)?.join(&row.folder)?;

@@ -7,7 +7,7 @@
 use coldmend_hives::BaseBlock;
 
 use super::clock::{days_of_filetime, first_day_of, today};
-use super::{finding, known_build, number, shown_text, software_failure, system_failure};
+use super::{finding, number, shown_text, software_failure, system_failure};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -81,7 +81,7 @@ fn service(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
 
 /// When SYSTEM was last written, by the machine's own clock.
 fn written(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let Some(base) = BaseBlock::parse(context.installation.system.hive.bytes()) else { return Ok(()) };
     // Tools that are not Windows leave no time.
     if base.timestamp == 0 {

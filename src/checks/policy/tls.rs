@@ -3,7 +3,7 @@
 //! Switched off for clients where Windows has it: a problem (a suspect where TLS 1.3 may take its place). Left out of what WinHTTP offers
 //! by default, or off by default where Windows has it on: a suspect. What is absent is Windows' default, and healthy.
 
-use super::{finding, known_build, number, software, software_place};
+use super::{finding, number, software, software_place};
 use crate::checks::context::{shown, Context};
 use crate::error::Result;
 use crate::findings::{Evidence, Findings, Severity};
@@ -24,7 +24,7 @@ const WINHTTP_TLS12: u32 = 0x800;
 const WINHTTP_TLS13: u32 = 0x2000;
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let Some(row) = Knowledge::builtin().policies().tls(build).filter(|row| row.tls12 != Tls12::No) else {
         return Ok(());
     };

@@ -5,7 +5,7 @@
 
 use super::gathered::{set_by, Gathered};
 use super::settings_page::{hides_update, VISIBILITY, VISIBILITY_KEY, VISIBILITY_SOURCE};
-use super::{finding, gathered, known_build, number, shown_text};
+use super::{finding, gathered, number, shown_text};
 use crate::checks::context::{shown, Context};
 use crate::error::{Failure, Kind as FailureKind, Result};
 use crate::evidence::SideHive;
@@ -30,7 +30,7 @@ struct Wanted {
 }
 
 pub(super) fn run(context: &Context<'_>, findings: &mut Findings) -> Result<()> {
-    let Some(build) = known_build(context, ID, findings) else { return Ok(()) };
+    let Some(build) = context.known_build(ID, findings) else { return Ok(()) };
     let gathered = gathered(context)?;
     let wanted = wanted(gathered, build);
     for path in profiles(context, build, findings)? {

@@ -12,7 +12,7 @@ use super::{cut, shown, CBS};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::evidence::hive_failure;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Evidence, Findings, Severity};
 use crate::plan::HiveName;
 
 const ID: &str = "driver-operations";
@@ -40,16 +40,14 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
         if evidence.is_empty() {
             continue;
         }
-        findings.push(Finding {
-            id: ID,
-            severity: Severity::Suspect,
-            subject: format!("DriverOperations\\{}", shown(&queue)),
-            title: "driver operations are noted down that servicing can't read (0x80070490); Microsoft has this queue's key deleted, with TrustedInstaller at automatic".into(),
-            evidence: cut(evidence),
-            remedy: None,
-            source: "Microsoft, Troubleshoot Windows Update error 0x80070490 (2025): an operation without its identity".into(),
-            defect: None,
-        });
+        findings.push(reported(
+            ID,
+            Severity::Suspect,
+            format!("DriverOperations\\{}", shown(&queue)),
+            "driver operations are noted down that servicing can't read (0x80070490); Microsoft has this queue's key deleted, with TrustedInstaller at automatic",
+            cut(evidence),
+            "Microsoft, Troubleshoot Windows Update error 0x80070490 (2025): an operation without its identity",
+        ));
     }
     Ok(())
 }

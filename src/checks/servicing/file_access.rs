@@ -16,7 +16,7 @@
 use super::shown;
 use crate::checks::context::Context;
 use crate::error::Result;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Evidence, Finding, Findings, Severity};
 use crate::security::{granted, service_sid, Account, Descriptor, ObjectKind, Sid};
 use crate::volume::{FileSecurity, Kind, VolPath};
 
@@ -129,16 +129,7 @@ fn look(context: &Context<'_>, path: &VolPath) -> Result<Option<(VolPath, FileSe
 
 fn finding(severity: Severity, folder: &Folder, title: String, evidence: Vec<Evidence>) -> Finding {
     let name = folder.path.rsplit('\\').next().filter(|name| !name.is_empty());
-    Finding {
-        id: ID,
-        severity,
-        subject: name.unwrap_or("Windows").to_owned(),
-        title,
-        evidence,
-        remedy: None,
-        source: SOURCE.into(),
-        defect: None,
-    }
+    reported(ID, severity, name.unwrap_or("Windows"), title, evidence, SOURCE)
 }
 
 /// What is wrong with a folder's descriptor: one finding, the worst.

@@ -14,7 +14,7 @@ use super::{cut, shown, CBS};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::evidence::hive_failure;
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Defect, Evidence, Finding, Findings, Severity};
 use crate::plan::{HiveName, RegValue};
 use crate::updates::{PackageState, PACKAGES};
 
@@ -54,7 +54,7 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     if let Some(first) = strange.first() {
         let title = "servicing reads a number where there is none, and gives up: 0x8007000D; an in-place upgrade with media of the same build mends it";
         let subject = first.place.rsplit('\\').nth(1).unwrap_or("packages").to_owned();
-        findings.push(finding(Severity::Suspect, subject, title.into(), strange, TYPE_SOURCE));
+        findings.push(reported(ID, Severity::Suspect, subject, title, cut(strange), TYPE_SOURCE));
     }
     let Some((first, _)) = waiting.first() else { return Ok(()) };
     let (severity, title) = if something_waits(context, findings)? {
@@ -66,20 +66,25 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
         (Severity::Suspect, title)
     };
     let subject = shown(first);
+    let defect = is_plain(first).then(|| Defect::StuckPackage { identity: first.clone() });
     let evidence = waiting.into_iter().map(|(_, evidence)| evidence).collect();
-    findings.push(finding(severity, subject, title, evidence, PENDING_SOURCE));
+    findings.push(Finding { defect, ..reported(ID, severity, subject, title, cut(evidence), PENDING_SOURCE) });
     Ok(())
 }
 
 /// The command that takes a package off, for the drive letter that this volume has there.
 fn removal(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
-    if name.chars().all(is_plain) {
+    if is_plain(name) {
         format!("DISM /Image:DRIVE:\\ /Remove-Package /PackageName:{name}")
     } else {
         // Nobody should type what a hostile volume has made up.
         "a state that is not pending".into()
     }
+}
+
+/// Whether a name holds nothing that a command line would take for something else.
+fn is_plain(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
 }
 
 /// Values below `ComponentDetect` that are no numbers where nearly all others are.
@@ -108,17 +113,4 @@ fn components(context: &Context<'_>) -> Result<Vec<Evidence>> {
         others.clear();
     }
     Ok(others)
-}
-
-fn finding(severity: Severity, subject: String, title: String, evidence: Vec<Evidence>, source: &str) -> Finding {
-    Finding {
-        id: ID,
-        severity,
-        subject,
-        title,
-        evidence: cut(evidence),
-        remedy: None,
-        source: source.into(),
-        defect: None,
-    }
 }

@@ -11,7 +11,7 @@
 use super::{shown, CBS};
 use crate::checks::context::Context;
 use crate::error::{Failure, Kind as FailureKind, Result};
-use crate::findings::{Evidence, Finding, Findings, Severity};
+use crate::findings::{reported, Evidence, Finding, Findings, Severity};
 use crate::plan::HiveName;
 use crate::security::{granted, Account, Descriptor, ObjectKind};
 use crate::updates::PACKAGES;
@@ -67,16 +67,9 @@ fn judge(place: &str, descriptor: &Descriptor) -> Option<Finding> {
         return None;
     }
     evidence.push(Evidence::seen(format!("{place}, descriptor"), shown(&descriptor.to_sddl())));
-    Some(Finding {
-        id: ID,
-        severity,
-        subject: place.rsplit('\\').next().unwrap_or_default().to_owned(),
-        title: format!("{} can't use servicing's registry key as it must (0x80070005)", who.join(" and ")),
-        evidence,
-        remedy: None,
-        source: SOURCE.into(),
-        defect: None,
-    })
+    let subject = place.rsplit('\\').next().unwrap_or_default();
+    let title = format!("{} can't use servicing's registry key as it must (0x80070005)", who.join(" and "));
+    Some(reported(ID, severity, subject, title, evidence, SOURCE))
 }
 
 fn words(rights: u32) -> String {

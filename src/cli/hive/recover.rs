@@ -10,7 +10,9 @@ use crate::error::{Failure, Kind};
 use crate::hivefile::HiveOnDisk;
 use crate::ui::Ui;
 
-use super::{output, HiveArguments, Status, WriteArguments};
+use crate::cli::new_file::new_file;
+
+use super::{HiveArguments, Status, WriteArguments};
 
 /// Arguments of `hive recover`.
 #[derive(Args, Debug)]
@@ -41,7 +43,7 @@ pub(super) fn run(ui: &Ui, arguments: &Arguments) -> Status {
         // A clean hive is not written, so it need not be writable.
         let read = file.open(contents, force)?;
         if let Some(output) = &arguments.output {
-            output::new_file(output, |out| {
+            new_file(output, |out| {
                 out.write_all(read.hive.bytes()).map_err(|e| Failure::from_error(Kind::Partial, e))
             })?;
         }
