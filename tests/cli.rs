@@ -181,3 +181,11 @@ fn explain_knows_every_check_and_remedy_that_a_diagnosis_names() {
         }
     }
 }
+
+#[test]
+fn explain_knows_errors_in_every_form_that_people_type() {
+    for code in ["0x80070002", "80070002", "-2147024894", "2", "ERROR_FILE_NOT_FOUND", "error_file_not_found"] {
+        let page = run(&["explain", code]).expect(0).stdout;
+        assert!(page.contains("0x80070002") && page.contains("service-file"), "{code}: {page}");
+    }
+}

@@ -15,7 +15,7 @@ use super::Status;
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// A check's or remedy's id, or an error code such as 0x80070002; all checks and remedies, a line each, if it is left out
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", allow_negative_numbers = true)]
     id: Option<String>,
 }
 

@@ -1,13 +1,11 @@
 //! Faults of access rights: folders and keys that Windows itself may not use; and what shows only beside a healthy Windows.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use coldmend_fixtures::sddl;
 use coldmend_fixtures::Version::*;
-use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogRegime};
 
+use crate::common::hive::protect;
 use crate::common::{find, inject};
 use crate::table::{row, Row, Tool, ALL, SINCE_VISTA};
 
@@ -54,14 +52,4 @@ fn deny(path: &Path, descriptor: &[u8]) {
     let mut command = Command::new("setfattr");
     command.args(["-n", "system.ntfs_acl", "-v", &format!("0x{hex}")]).arg(path);
     assert!(command.status().unwrap().success(), "{command:?}");
-}
-
-/// Gives a key of SOFTWARE a descriptor.
-fn protect(root: &Path, key: &str, text: &str) {
-    let path = find(root, "Windows/System32/config/SOFTWARE");
-    let mut hive = Hive::open(fs::read(&path).unwrap()).unwrap();
-    let now = FileTime(134_000_000_000_000_000);
-    hive.set_key_security(key, &sddl::compile(text), now).unwrap();
-    let commit = Commit::prepare(hive, &LogFiles::default(), LogRegime::Log12HvLe, now).unwrap();
-    fs::write(&path, commit.after()).unwrap();
 }

@@ -1,5 +1,6 @@
-//! Every fault that coldmend is there to find, made on healthy volumes with tools that are not ours: each is found, named rightly, with
-//! the right remedy, and nothing else is reported. The table is printed, and kept in docs/checks.md.
+//! Every fault that coldmend is there to find, made on healthy volumes with tools that are not ours (but for one kind: no other tool
+//! writes the descriptor of a registry key): each is found, named rightly, with the right remedy, and nothing else is reported. The
+//! table is printed, and kept in docs/checks.md.
 //!
 //! **To add a row:** write it into the list of the module that its check belongs to, as the rows there are (`table::Row` lists what a
 //! row can say), try it with `COLDMEND_FAULTS=ID cargo test --test faults` (the rows of that check only), and run
@@ -7,7 +8,8 @@
 //! made: one for each range of versions in which the check behaves differently. A row that expects nothing is no row: what is healthy is
 //! shown by `check_servicing.rs`, `check_policies.rs` and `check_logs.rs`.
 //!
-//! Needs `hivexregedit` and `hivexsh`, and for one check `mkntfs`, `ntfs-3g` and root. Rows whose tool is missing are named as skipped.
+//! Needs `hivexregedit`, `hivexsh` and `hivexget`, and for the checks of files' descriptors and of free space `mkntfs`, `ntfs-3g`,
+//! `setfattr` and root. Rows whose tool is missing are named as skipped.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 

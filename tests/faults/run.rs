@@ -1,17 +1,15 @@
 //! Makes every fault of the table on volumes that are healthy otherwise, and compares what the program says before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 
 use coldmend_fixtures::{Version, VolumeSpec};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::common::{self, coldmend, copied, copy, scratch, volume, Run};
+use crate::common::ntfs::Ntfs;
+use crate::common::{coldmend, copied, copy, volume, Run};
 use crate::table::{Found, Row};
 
 /// Programs that run at a time.
@@ -73,7 +71,7 @@ pub fn all(rows: &[Row]) -> Outcome {
             continue;
         }
         let missing = row.tools.iter().find_map(|tool| tool.missing());
-        if let Some(why) = missing.or_else(|| row.ntfs.and_then(|_| Mounted::impossible())) {
+        if let Some(why) = missing.or_else(|| row.ntfs.and_then(|_| Ntfs::mounted(8).err())) {
             outcome.skipped.insert(number, why);
         }
     }
@@ -123,7 +121,7 @@ fn tried(row: &Row, version: Version, healthy: &Path, before: &Said) -> Result<V
             folder.path()
         }
         Some(mib) => {
-            mounted = Mounted::new(mib).map_err(|why| format!("it could not be mounted: {why}"))?;
+            mounted = Ntfs::mounted(mib).map_err(|why| format!("it could not be mounted: {why}"))?;
             copy(healthy, mounted.root());
             mounted.root()
         }
@@ -170,47 +168,5 @@ fn tried(row: &Row, version: Version, healthy: &Path, before: &Said) -> Result<V
     match row.words.iter().find(|words| !said.contains(*words)) {
         Some(words) => told(format!("it does not say {words:?}")),
         None => Ok(new),
-    }
-}
-
-/// An NTFS, mounted until it is dropped.
-struct Mounted {
-    _dir: TempDir,
-    root: std::path::PathBuf,
-}
-
-impl Mounted {
-    /// Why there can be none here.
-    fn impossible() -> Option<String> {
-        if !common::is_root() {
-            return Some("only root can mount".into());
-        }
-        Mounted::new(8).err()
-    }
-
-    fn new(mib: u64) -> Result<Mounted, String> {
-        let dir = scratch();
-        let (image, root) = (dir.path().join("image"), dir.path().join("root"));
-        fs::create_dir(&root).unwrap();
-        // Without content where nothing is written: also a large one takes no room.
-        fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
-        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
-            let output = Command::new(program).args(arguments).output().map_err(|e| format!("{program}: {e}"))?;
-            let error = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            output.status.success().then_some(()).ok_or(format!("{program}: {error}"))
-        };
-        run("mkntfs", &["-F".as_ref(), "-q".as_ref(), "-Q".as_ref(), image.as_os_str()])?;
-        run("ntfs-3g", &[image.as_os_str(), root.as_os_str()])?;
-        Ok(Mounted { _dir: dir, root })
-    }
-
-    fn root(&self) -> &Path {
-        &self.root
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.root).status();
     }
 }

@@ -7,7 +7,7 @@ use coldmend_fixtures::Version::{self, *};
 
 use crate::common::find;
 use crate::common::inject::{self, CBS};
-use crate::table::{row, Row, Tool, SINCE_10, SINCE_VISTA};
+use crate::table::{row, Row, Tool, ALL, SINCE_10, SINCE_VISTA};
 
 const IDENTIFIER: &str = "916ae75edb30da0146730000dc1be027";
 const PENDING: &str = "Windows/WinSxS/pending.xml";
@@ -57,6 +57,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(store());
     rows.extend(packages());
     rows.extend(states());
+    rows.extend(session_manager());
     rows
 }
 
@@ -89,6 +90,38 @@ fn states() -> Vec<Row> {
         operations("an operation has no Identity", "\"Inf\"=\"a.inf\"\n\"Arch\"=dword:00000009\n")
             .says("1715\\Identity"),
         operations("an operation has no Arch", "\"Identity\"=\"a\"\n\"Inf\"=\"a.inf\"\n").says("1715\\Arch"),
+    ]
+}
+
+/// What the Session Manager does at the next start.
+fn session_manager() -> Vec<Row> {
+    const KEY: &str = "[\\ControlSet001\\Control\\Session Manager]";
+    let manager = |what: &str, name: &str, list: &[&str]| {
+        row("session-manager", what).reg("SYSTEM", format!("{KEY}\n\"{name}\"={}\n", inject::list_value(list)))
+    };
+    let renames = |what: &str, list: &[&str]| manager(what, "PendingFileRenameOperations", list);
+    vec![
+        renames("a file of the update stack is to be deleted", &["\\??\\C:\\Windows\\System32\\wuaueng.dll", ""])
+            .on(ALL)
+            .suspect("wuaueng.dll")
+            .says("is deleted"),
+        renames(
+            "two are to be moved away, one by way of a file that is not there",
+            &[
+                "*1\\??\\c:\\windows\\system32\\QMGR.DLL",
+                "\\??\\C:\\old\\qmgr.dll",
+                "\\??\\C:\\new\\qmgr.dll",
+                "!\\??\\C:\\Windows\\System32\\qmgr.dll",
+                "\\SystemRoot\\System32\\wintrust.dll",
+                "\\??\\D:\\wintrust.dll",
+            ],
+        )
+        .suspect("qmgr.dll and 1 more")
+        .says("becomes"),
+        manager("a program of others runs first", "BootExecute", &["autocheck autochk *", "lsdelete"])
+            .note("BootExecute")
+            .says("lsdelete"),
+        manager("there is no disk check", "BootExecute", &[]).note("BootExecute"),
     ]
 }
 

@@ -12,6 +12,7 @@ mod pending;
 mod profiles;
 mod registry_access;
 mod service_file;
+mod session_manager;
 mod setup_config;
 mod stack_version;
 mod transactions;
@@ -40,6 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "file-access", run: file_access::run },
     Check { id: "servicing-access", run: registry_access::run },
     Check { id: "pending-servicing", run: pending::run },
+    Check { id: "session-manager", run: session_manager::run },
     Check { id: "package-state", run: package_state::run },
     Check { id: "driver-operations", run: driver_operations::run },
     Check { id: "registry-transactions", run: transactions::run },
