@@ -106,6 +106,25 @@ fn a_disk_without_room_for_the_backups() {
     assert_eq!(tree(volume.path()), before);
 }
 
+/// What a user has written to a file of his own is whole, or not there.
+#[test]
+fn reports_and_plans_on_a_full_disk() {
+    let volume = broken_ten();
+    let full = match Mount::tmpfs(4) {
+        Ok(full) => full,
+        Err(why) => return common::leave_out("reports_and_plans_on_a_full_disk", &why),
+    };
+    let before = tree(volume.path());
+    for (command, name) in [("diagnose --report", "page.html"), ("repair --save-plan", "plan.json")] {
+        let file = full.path().join(name);
+        let run = coldmend(&format!("{command} {}", file.display()), volume.path());
+        assert!(!matches!(run.status, Some(0 | 1)), "{command}: {run:?}");
+        assert!(run.stderr.contains("removed again") && run.stderr.contains(name), "{command}: {run:?}");
+        assert!(fs::read_dir(full.path()).unwrap().next().is_none(), "{command}: {run:?}");
+    }
+    assert_eq!(tree(volume.path()), before);
+}
+
 /// Every call of a repair that changes the volume fails once (`+` added to `when`: from then on for ever), a share of them.
 fn failing(error: &str, for_ever: bool, step: usize) {
     let broken = broken_ten();

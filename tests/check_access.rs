@@ -8,13 +8,12 @@
 mod common;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use coldmend_fixtures::{build_volume, sddl, Version, VolumeSpec};
-use coldmend_hives::{Commit, FileTime, Hive, LogFiles, LogRegime};
 use common::diagnosis::{diagnose, said, Said};
+use common::hive::protect;
+use common::ntfs::Ntfs;
 use rustix::fs::XattrFlags;
 use Version::{Eleven24H2, Server2016, Server2025, Seven, Ten22H2, Vista, Xp};
 
@@ -31,39 +30,6 @@ const CATALOGS: &str = "O:SYG:SYD:(A;OICI;FA;;;S-1-5-80-242729624-280608522-2219
 /// XP: no TrustedInstaller.
 const OLD: &str =
     "O:BAG:SYD:(A;OICI;FRFX;;;BU)(A;OICI;FRFWFXSD;;;PU)(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICIIO;FA;;;CO)";
-
-/// An NTFS that is mounted, until it is dropped.
-struct Ntfs(tempfile::TempDir);
-
-impl Ntfs {
-    fn mounted() -> Result<Ntfs, String> {
-        if !common::is_root() {
-            return Err("only root can mount".into());
-        }
-        let dir = common::scratch();
-        let (image, root) = (dir.path().join("image"), dir.path().join("volume"));
-        fs::create_dir(&root).unwrap();
-        fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
-        let run = |program: &str, arguments: &[&Path]| {
-            let output = Command::new(program).args(arguments).output().map_err(|e| format!("{program}: {e}"))?;
-            let error = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            output.status.success().then_some(()).ok_or(format!("{program}: {error}"))
-        };
-        run("mkntfs", &["-F".as_ref(), "-q".as_ref(), "-Q".as_ref(), &image])?;
-        run("ntfs-3g", &[&image, &root])?;
-        Ok(Ntfs(dir))
-    }
-
-    fn root(&self) -> PathBuf {
-        self.0.path().join("volume")
-    }
-}
-
-impl Drop for Ntfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.root()).status();
-    }
-}
 
 fn set(root: &Path, path: &str, text: &str) {
     let path = common::find(root, path);
@@ -102,16 +68,16 @@ fn news(root: &Path, before: &Said, changes: &[(&str, &str)]) -> (BTreeSet<Strin
 #[test]
 fn folders_on_ntfs() {
     for version in [Xp, Seven, Ten22H2, Server2025] {
-        let ntfs = match Ntfs::mounted() {
+        let ntfs = match Ntfs::mounted(64) {
             Ok(ntfs) => ntfs,
             Err(why) => return common::leave_out("folders_on_ntfs", &why),
         };
         let root = ntfs.root();
-        build_volume(&root, &VolumeSpec { ballast_keys: 5, ..VolumeSpec::new(version) }).unwrap();
+        build_volume(root, &VolumeSpec { ballast_keys: 5, ..VolumeSpec::new(version) }).unwrap();
         let good = healthy(version);
-        let give = |text: &dyn Fn(&str) -> String| good.iter().for_each(|(path, own)| set(&root, path, &text(own)));
+        let give = |text: &dyn Fn(&str) -> String| good.iter().for_each(|(path, own)| set(root, path, &text(own)));
         give(&str::to_owned);
-        let before = said(&diagnose(&root));
+        let before = said(&diagnose(root));
         assert!(!before.iter().any(|line| line.contains("file-access")), "{version:?}: {before:?}");
 
         // Every folder is found, each for itself.
@@ -125,14 +91,14 @@ fn folders_on_ntfs() {
             ("(A;OICI;FA;;;BU)(A;OICIIO;FA;;;SY)", "not granted"),
         ] {
             give(&|_| format!("O:TIG:TID:{entries}"));
-            let (new, shown) = news(&root, &before, &[]);
+            let (new, shown) = news(root, &before, &[]);
             assert_eq!(new, wanted, "{version:?} {entries}\n{shown}");
             assert!(shown.contains(words), "{version:?}: no {words:?}\n{shown}");
         }
         // More rights than Windows gives, or by another group, are nobody's harm; nor is what is denied to others, or inside only.
         for fine in ["(A;OICI;FA;;;AU)", "(A;OICI;FA;;;BA)", "(D;OICI;FA;;;BG)(A;OICI;FA;;;SY)(D;OICIIO;FA;;;SY)"] {
             give(&|_| format!("O:TIG:TID:{fine}"));
-            let (new, shown) = news(&root, &before, &[]);
+            let (new, shown) = news(root, &before, &[]);
             assert_eq!(new, BTreeSet::new(), "{version:?} {fine}\n{shown}");
         }
         give(&str::to_owned);
@@ -144,16 +110,16 @@ fn folders_on_ntfs() {
                 (&STORE.replace("O:TI", "O:S-1-5-21-1-2-3-1001"), "suspect file-access WinSxS"),
             ];
             for (text, wanted) in all {
-                let (new, shown) = news(&root, &before, &[("Windows/WinSxS", text)]);
+                let (new, shown) = news(root, &before, &[("Windows/WinSxS", text)]);
                 assert_eq!(new, BTreeSet::from([wanted.to_owned()]), "{version:?}\n{shown}");
             }
-            set(&root, "Windows/WinSxS", STORE);
+            set(root, "Windows/WinSxS", STORE);
         }
         // Compressed is slower, and no more.
-        let folder = common::find(&root, "Windows/SoftwareDistribution");
+        let folder = common::find(root, "Windows/SoftwareDistribution");
         let bits = 0x0800_u32.to_ne_bytes();
         rustix::fs::lsetxattr(&folder, "system.ntfs_attrib", &bits, XattrFlags::empty()).unwrap();
-        let (new, shown) = news(&root, &before, &[]);
+        let (new, shown) = news(root, &before, &[]);
         assert_eq!(new, BTreeSet::from(["note file-access SoftwareDistribution".to_owned()]), "{version:?}\n{shown}");
     }
 }
@@ -161,27 +127,17 @@ fn folders_on_ntfs() {
 /// What a volume is that was copied with ntfs-3g, which gives everybody everything: no alarm.
 #[test]
 fn a_copied_volume_raises_no_alarm() {
-    let ntfs = match Ntfs::mounted() {
+    let ntfs = match Ntfs::mounted(64) {
         Ok(ntfs) => ntfs,
         Err(why) => return common::leave_out("a_copied_volume_raises_no_alarm", &why),
     };
-    build_volume(&ntfs.root(), &VolumeSpec::new(Ten22H2)).unwrap();
-    let said = said(&diagnose(&ntfs.root()));
+    build_volume(ntfs.root(), &VolumeSpec::new(Ten22H2)).unwrap();
+    let said = said(&diagnose(ntfs.root()));
     // The image is small.
     let alarms: Vec<_> =
         said.iter().filter(|line| !line.starts_with("note ") && !line.contains("free-space")).collect();
     assert!(alarms.is_empty(), "{alarms:?}");
     assert!(said.contains("note file-access WinSxS"), "{said:?}");
-}
-
-/// Gives a key of SOFTWARE a descriptor, as the engine writes one.
-fn protect(root: &Path, key: &str, text: &str) {
-    let path = common::find(root, "Windows/System32/config/SOFTWARE");
-    let mut hive = Hive::open(fs::read(&path).unwrap()).unwrap();
-    let now = FileTime(134_000_000_000_000_000);
-    hive.set_key_security(key, &sddl::compile(text), now).unwrap();
-    let commit = Commit::prepare(hive, &LogFiles::default(), LogRegime::Log12HvLe, now).unwrap();
-    fs::write(&path, commit.after()).unwrap();
 }
 
 #[test]

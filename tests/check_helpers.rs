@@ -8,7 +8,8 @@ mod common;
 use std::path::Path;
 
 use coldmend_fixtures::Version::{self, *};
-use common::diagnosis::{diagnose, expect, has_hivex, merge, said};
+use common::diagnosis::{diagnose, expect, said};
+use common::inject::{has_hivexregedit, merge};
 
 const SERVICES: &str = "ControlSet001\\Services";
 const LIVE_WSUS: &str = "[\\Policies\\Microsoft\\Windows\\WindowsUpdate]\n\"WUServer\"=\"http://wsus.corp.example:8530\"\n\"WUStatusServer\"=\"http://wsus.corp.example:8530\"\n[\\Policies\\Microsoft\\Windows\\WindowsUpdate\\AU]\n\"UseWUServer\"=dword:00000001\n";
@@ -23,7 +24,7 @@ fn delete(root: &Path, service: &str) {
 
 #[test]
 fn a_disabled_service_is_found_for_what_it_is() {
-    if !has_hivex("a_disabled_service_is_found_for_what_it_is") {
+    if !has_hivexregedit("a_disabled_service_is_found_for_what_it_is") {
         return;
     }
     let vista: &[Version] = &[Vista, Seven, EightOne, Server2016, Ten22H2, Eleven24H2];
@@ -52,7 +53,7 @@ fn a_disabled_service_is_found_for_what_it_is() {
 
 #[test]
 fn a_deleted_service_is_found_too() {
-    if !has_hivex("a_deleted_service_is_found_too") {
+    if !has_hivexregedit("a_deleted_service_is_found_too") {
         return;
     }
     let gone = "has been deleted";
@@ -70,7 +71,7 @@ fn a_deleted_service_is_found_too() {
 
 #[test]
 fn on_a_managed_machine_the_sign_in_assistant_may_be_meant() {
-    if !has_hivex("on_a_managed_machine_the_sign_in_assistant_may_be_meant") {
+    if !has_hivexregedit("on_a_managed_machine_the_sign_in_assistant_may_be_meant") {
         return;
     }
     let managed = |r: &Path| {
@@ -85,7 +86,7 @@ fn on_a_managed_machine_the_sign_in_assistant_may_be_meant() {
 /// A build that the tables do not know is not called healthy.
 #[test]
 fn an_unknown_build_is_not_judged() {
-    if !has_hivex("an_unknown_build_is_not_judged") {
+    if !has_hivexregedit("an_unknown_build_is_not_judged") {
         return;
     }
     let volume = common::broken(Ten22H2, &[]);
@@ -102,7 +103,7 @@ fn an_unknown_build_is_not_judged() {
 /// `hive-state`: marks of a recovered registry are a note, and what else stands there is nothing.
 #[test]
 fn a_recovered_registry_is_a_note() {
-    if !has_hivex("a_recovered_registry_is_a_note") {
+    if !has_hivexregedit("a_recovered_registry_is_a_note") {
         return;
     }
     let manager = "ControlSet001\\Control\\Session Manager\\Configuration Manager";

@@ -8,7 +8,8 @@ mod common;
 use std::path::Path;
 
 use coldmend_fixtures::Version::{self, *};
-use common::diagnosis::{expect, has_hivex, merge};
+use common::diagnosis::expect;
+use common::inject::{has_hivexregedit, merge};
 
 const ALL: &[Version] = &[Xp, Seven, Ten22H2, Eleven24H2];
 const INTERNET: &str = "Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings";
@@ -30,7 +31,7 @@ fn blob(flags: u32, proxy: &str, script: &str) -> String {
 
 #[test]
 fn the_proxy_of_the_system_account() {
-    if !has_hivex("the_proxy_of_the_system_account") {
+    if !has_hivexregedit("the_proxy_of_the_system_account") {
         return;
     }
     let account = |r: &Path, text: &str| merge(r, "DEFAULT", text);
@@ -68,7 +69,7 @@ fn the_proxy_of_the_system_account() {
 
 #[test]
 fn the_proxy_of_the_whole_machine() {
-    if !has_hivex("the_proxy_of_the_whole_machine") {
+    if !has_hivexregedit("the_proxy_of_the_whole_machine") {
         return;
     }
     let key = "Microsoft\\Windows\\CurrentVersion\\Internet Settings";
@@ -83,7 +84,7 @@ fn the_proxy_of_the_whole_machine() {
 
 #[test]
 fn the_hardening_of_services() {
-    if !has_hivex("the_hardening_of_services") {
+    if !has_hivexregedit("the_hardening_of_services") {
         return;
     }
     let below = "ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\RestrictedServices";
@@ -115,7 +116,7 @@ fn the_hardening_of_services() {
 
 #[test]
 fn repairs_past_the_update_server() {
-    if !has_hivex("repairs_past_the_update_server") {
+    if !has_hivexregedit("repairs_past_the_update_server") {
         return;
     }
     let content = |n: u32| {

@@ -8,7 +8,8 @@ mod common;
 use std::path::Path;
 
 use coldmend_fixtures::Version::{self, *};
-use common::diagnosis::{expect, has_hivex, merge};
+use common::diagnosis::expect;
+use common::inject::{has_hivexregedit, merge};
 
 const CBS: &str = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing";
 const NAME: &str = "Package_for_KB5034203~31bf3856ad364e35~amd64~~19041.3930.1.0";
@@ -29,7 +30,7 @@ fn package(root: &Path, name: &str, state: &str) {
 
 #[test]
 fn a_package_that_nothing_will_finish_is_stuck() {
-    if !has_hivex("a_package_that_nothing_will_finish_is_stuck") {
+    if !has_hivexregedit("a_package_that_nothing_will_finish_is_stuck") {
         return;
     }
     let found = format!("suspect package-state {NAME}");
@@ -61,7 +62,7 @@ fn a_package_that_nothing_will_finish_is_stuck() {
 
 #[test]
 fn a_state_that_is_no_number_is_found() {
-    if !has_hivex("a_state_that_is_no_number_is_found") {
+    if !has_hivexregedit("a_state_that_is_no_number_is_found") {
         return;
     }
     let found = format!("suspect package-state {NAME}");
@@ -92,7 +93,7 @@ fn a_state_that_is_no_number_is_found() {
 
 #[test]
 fn driver_operations() {
-    if !has_hivex("driver_operations") {
+    if !has_hivexregedit("driver_operations") {
         return;
     }
     let whole = "\"Identity\"=\"dual_vmxnet3.inf\"\n\"Inf\"=\"vmxnet3.inf\"\n\"Arch\"=dword:00000009\n";

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use coldmend_fixtures::{build_volume, Damage, Version, VolumeSpec};
+use common::ntfs::Ntfs;
 use common::{broken, broken_ten, coldmend, find, run, tree};
 use serde_json::{json, Value};
 
@@ -142,54 +143,21 @@ fn names_on_the_volume_are_harmless() {
     assert!(text.contains("--windows 'Win<U+001B>[2J$(reboot)'"), "{text}");
 }
 
-/// An NTFS that is mounted, until it is dropped.
-struct Ntfs(tempfile::TempDir);
-
-impl Ntfs {
-    fn mounted() -> Result<Ntfs, String> {
-        let dir = common::scratch();
-        let (image, root) = (dir.path().join("image"), dir.path().join("my disk"));
-        fs::create_dir(&root).unwrap();
-        fs::File::create(&image).unwrap().set_len(48 << 20).unwrap();
-        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
-            let output = Command::new(program).args(arguments).output().map_err(|e| format!("{program}: {e}"))?;
-            let error = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            output.status.success().then_some(()).ok_or(format!("{program}: {error}"))
-        };
-        run("mkntfs", &["-F".as_ref(), "-q".as_ref(), "-Q".as_ref(), image.as_os_str()])?;
-        run("ntfs-3g", &[image.as_os_str(), root.as_os_str()])?;
-        Ok(Ntfs(dir))
-    }
-
-    fn root(&self) -> std::path::PathBuf {
-        self.0.path().join("my disk")
-    }
-}
-
-impl Drop for Ntfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.root()).status();
-    }
-}
-
 /// Without a target, what is mounted is found; and what it says then can be typed.
 #[test]
 fn a_mounted_volume_is_found_by_itself() {
-    if !common::is_root() {
-        return common::leave_out("a_mounted_volume_is_found_by_itself", "only root can mount");
-    }
-    let ntfs = match Ntfs::mounted() {
+    let ntfs = match Ntfs::mounted(48) {
         Ok(ntfs) => ntfs,
         Err(why) => return common::leave_out("a_mounted_volume_is_found_by_itself", &why),
     };
     let root = ntfs.root();
-    build_volume(&root, &VolumeSpec::new(Version::Ten22H2).damaged(Damage::DisableService("BITS".into()))).unwrap();
+    build_volume(root, &VolumeSpec::new(Version::Ten22H2).damaged(Damage::DisableService("BITS".into()))).unwrap();
     let document = scan(0, &[]);
     let volumes = document["volumes"].as_array().unwrap();
     let found = volumes.iter().find(|v| v["path"] == json!(root)).unwrap_or_else(|| panic!("{document:#}"));
     assert_eq!(found["installations"][0]["windows"]["build"], 19045, "{found:#}");
     assert_eq!(found["installations"][0]["command"], format!("coldmend diagnose '{}'", root.display()));
-    assert_eq!(found["also"][0], json!(ntfs.0.path().join("image")));
+    assert_eq!(found["also"][0], json!(ntfs.image()));
     assert!(found["size"].as_u64().unwrap() > 40 << 20, "{found:#}");
     let text = run(&["scan"]).expect(0).stdout;
     assert!(text.contains("Windows 10 Pro") && text.contains("47 MB"), "{text}");

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use coldmend_fixtures::{Damage, Version};
+use common::inject::{has_hivexregedit, merge, CBS};
 use common::{broken, broken_ten, coldmend, find, hive, tree};
 use serde_json::{json, Value};
 
@@ -151,6 +152,27 @@ fn the_lines_for_windows_own_tools() {
     assert_eq!(lines(Version::Seven, "").0, [sfc]);
     let (xp, _) = lines(Version::Xp, "");
     assert!(xp.len() == 1 && xp[0].starts_with("expand "), "{xp:?}");
+}
+
+/// A stuck package is taken off by name; nothing of what waits for a restart is taken back for it.
+#[test]
+fn the_line_for_a_stuck_package() {
+    if !has_hivexregedit("the_line_for_a_stuck_package") {
+        return;
+    }
+    let lines = |package: &str| {
+        let volume = broken(Version::Ten22H2, &[]);
+        let root = volume.path();
+        let key = format!("[\\{CBS}\\Packages\\{package}]");
+        merge(root, "SOFTWARE", &format!("{key}\n\"CurrentState\"=dword:00000060\n"));
+        let found = diagnosis(root, "");
+        let steps = cause(&found, "servicing-stuck")["elsewhere"].as_array().unwrap().clone();
+        steps.iter().map(|step| step["command"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let package = "Package_for_KB5034203~31bf3856ad364e35~amd64~~19041.3930.1.0";
+    assert_eq!(lines(package), [format!("DISM /Image:D:\\ /Remove-Package /PackageName:{package}")]);
+    // No line is made of a name that somebody made up.
+    assert_eq!(lines("a & format c:"), Vec::<String>::new());
 }
 
 #[test]

@@ -1,52 +1,19 @@
 //! What is new in the diagnosis of a healthy volume after something was broken on it, with tools that are not ours.
 //!
-//! Needs `hivexregedit` (libwin-hivex-perl) for faults in hives.
+//! Faults in hives are made by `inject`.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use coldmend_fixtures::Version;
 use serde_json::Value;
 
-use super::{broken, coldmend, copied, find, skip};
+use super::{broken, coldmend, copied};
 
 /// Severity, check and subject, in one line.
 pub type Said = BTreeSet<String>;
-
-/// Whether hives can be changed here; says so if not.
-pub fn has_hivex(test: &str) -> bool {
-    let there = Command::new("hivexregedit").arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !there {
-        skip(test, "hivexregedit is not installed");
-    }
-    there
-}
-
-/// Merges the text of a .reg file, without its first line, into a hive of `System32\config`. Sections are paths from the hive's root.
-pub fn merge(root: &Path, hive: &str, reg: &str) {
-    merge_into(&find(root, &format!("Windows/System32/config/{hive}")), reg);
-}
-
-/// The same for a hive file anywhere.
-pub fn merge_into(hive: &Path, reg: &str) {
-    // The tool wants every key's parent to be there.
-    let mut text = "Windows Registry Editor Version 5.00\n".to_owned();
-    for line in reg.lines() {
-        if let Some(key) = line.strip_prefix("[\\").and_then(|rest| rest.strip_suffix(']')) {
-            let ends = key.match_indices('\\').map(|(at, _)| at).chain([key.len()]);
-            ends.for_each(|end| text += &format!("\n[\\{}]\n", &key[..end]));
-        } else {
-            text += &format!("{}{line}\n", if line.starts_with('[') { "\n" } else { "" });
-        }
-    }
-    let mut child = Command::new("hivexregedit").arg("--merge").arg(hive).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "{text}");
-}
 
 /// The JSON document of a diagnosis.
 pub fn diagnose(root: &Path) -> Value {

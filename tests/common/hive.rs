@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use coldmend_hives::{Hive, HiveError, LogFiles};
+use coldmend_fixtures::sddl;
+use coldmend_hives::{Commit, FileTime, Hive, HiveError, LogFiles, LogRegime};
 
 use super::{find, try_find};
 
@@ -102,4 +103,14 @@ pub fn value(root: &Path, name: &str, key: &str, value: &str) -> Option<Vec<u8>>
     let found = hive.find_key(key).unwrap()?.value(value).unwrap()?;
     let data = found.data().unwrap().into_owned();
     Some(data)
+}
+
+/// Gives a key of SOFTWARE a descriptor, as our own engine writes one: no other tool here does.
+pub fn protect(root: &Path, key: &str, text: &str) {
+    let path = find(root, "Windows/System32/config/SOFTWARE");
+    let mut hive = Hive::open(fs::read(&path).unwrap()).unwrap();
+    let now = FileTime(134_000_000_000_000_000);
+    hive.set_key_security(key, &sddl::compile(text), now).unwrap();
+    let commit = Commit::prepare(hive, &LogFiles::default(), LogRegime::Log12HvLe, now).unwrap();
+    fs::write(&path, commit.after()).unwrap();
 }

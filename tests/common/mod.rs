@@ -5,6 +5,8 @@
 pub mod diagnosis;
 pub mod hive;
 pub mod inject;
+#[cfg(target_os = "linux")]
+pub mod ntfs;
 pub mod terminal;
 pub mod trace;
 pub mod wine;
