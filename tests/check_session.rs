@@ -1,4 +1,4 @@
-//! `session-manager`: what installers and disk checks leave for the next start is no fault; what is no such list is said. What is a fault
+//! `session-manager` and its remedy: what installers and disk checks leave for the next start is no fault; what is no such list is said. What is a fault
 //! stands in the table of faults (`tests/faults`).
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -8,9 +8,9 @@ mod common;
 use std::path::Path;
 
 use coldmend_fixtures::Version::{self, *};
-use common::coldmend;
 use common::diagnosis::expect;
-use common::inject::{bytes_value, has_hivexregedit, list_value, merge, put};
+use common::inject::{bytes_value, has_hivexregedit, list_value, merge, put, utf16};
+use common::{coldmend, hive};
 
 const ALL: &[Version] = &[Xp, Vista, Seven, Ten22H2, Server2025];
 const RENAMES: &str = "PendingFileRenameOperations";
@@ -62,7 +62,7 @@ fn what_installers_leave_is_healthy() {
     expect(&[Seven, Ten22H2], &in_two_lists, &[], "");
     // An empty list, and one without an end.
     healthy(&[Seven], RENAMES, &[]);
-    let open = |root: &Path| manager(root, RENAMES, &bytes_value(7, &common::inject::utf16("\\??\\C:\\a\0\0")));
+    let open = |root: &Path| manager(root, RENAMES, &bytes_value(7, &utf16("\\??\\C:\\a\0\0")));
     expect(&[Seven], &open, &[], "");
 }
 
@@ -84,8 +84,7 @@ fn what_is_no_list_is_said() {
     if !has_hivexregedit("what_is_no_list_is_said") {
         return;
     }
-    let odd =
-        ["dword:00000001".to_owned(), bytes_value(7, b"abc"), bytes_value(7, &common::inject::utf16("\\??\\C:\\a"))];
+    let odd = ["dword:00000001".to_owned(), bytes_value(7, b"abc"), bytes_value(7, &utf16("\\??\\C:\\a"))];
     for value in odd {
         let volume = common::broken(Ten22H2, &[]);
         manager(volume.path(), RENAMES, &value);
@@ -94,4 +93,40 @@ fn what_is_no_list_is_said() {
         assert!(unchecked.iter().any(|one| one["id"] == "session-manager"), "{value}: {unchecked:?}");
         assert!(!json["findings"].as_array().unwrap().iter().any(|f| f["id"] == "session-manager"), "{value}: {json}");
     }
+}
+
+/// Only the pairs that take the update stack's files go, from both lists; undo brings them back.
+#[test]
+fn the_pairs_are_taken_out_and_given_back() {
+    if !has_hivexregedit("the_pairs_are_taken_out_and_given_back") {
+        return;
+    }
+    let volume = common::broken(Ten22H2, &[]);
+    let root = volume.path();
+    let (library, queue) = (r"\??\C:\Windows\System32\wuaueng.dll", r"*1\??\c:\WINDOWS\System32\qmgr.dll");
+    let others = [r"\??\C:\Windows\Temp\a.tmp", "", r"\??\C:\b", r"!\??\C:\c"];
+    // The same file twice: without the first, the second would take it.
+    let list = [others[0], others[1], library, "", others[2], others[3], library, r"\??\C:\old.dll"];
+    manager(root, RENAMES, &list_value(&list));
+    manager(root, "PendingFileRenameOperations2", &list_value(&[queue, ""]));
+    let before = hive::values(root, false);
+    let plan = coldmend("repair --dry-run --format json", root).expect(0).json();
+    let actions: Vec<&str> =
+        plan["actions"].as_array().unwrap().iter().map(|a| a["remedy"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["pending-renames"; 2], "{plan:#}");
+    assert_eq!(hive::values(root, false), before);
+    coldmend("repair --yes", root).expect(0);
+    let after = hive::values(root, false);
+    let place = |name: &str| format!(r"[ControlSet001\Control\Session Manager] {name}");
+    let text: String = others.iter().map(|one| format!("{one}\0")).collect::<String>() + "\0";
+    assert_eq!(after[0].get(&place(RENAMES)), Some(&format!("7 {:02x?}", utf16(&text))));
+    assert_eq!(after[0].get(&place("PendingFileRenameOperations2")), None);
+    let changed = hive::difference(&before[0], &after[0]);
+    assert_eq!(changed.len(), 2, "{changed:?}");
+    assert_eq!(before[1], after[1]);
+    coldmend("diagnose", root).expect(0);
+    let again = coldmend("repair --dry-run --format json", root).expect(0).json();
+    assert_eq!(again["actions"].as_array().unwrap().len(), 0, "{again:#}");
+    coldmend("undo --yes", root).expect(0);
+    assert_eq!(hive::values(root, false), before);
 }

@@ -264,6 +264,7 @@ fn explanations_are_complete() {
             "services-start",
             "services-config",
             "services-security",
+            "pending-renames",
             "update-cache",
             "catalog-cache",
             "bits-queue",

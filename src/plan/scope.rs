@@ -23,7 +23,9 @@ pub fn check_scope(plan: &Plan) -> Result<(), OutOfScope> {
     for action in &plan.actions {
         let change = &action.change;
         let inside = match change {
-            Change::SetValue { hive, key, .. } | Change::DeleteValue { hive, key, .. } => key_in_scope(*hive, key),
+            Change::SetValue { hive, key, name, .. } | Change::DeleteValue { hive, key, name, .. } => {
+                key_in_scope(*hive, key) || value_in_scope(*hive, key, name)
+            }
             Change::CreateKey { hive, key } | Change::DeleteKey { hive, key } => key_in_scope(*hive, key),
             Change::CreateFolder { path } | Change::RemoveFolder { path } => path_in_scope(&plan.binding.windows, path),
             Change::Rename { from, to, .. } => {
@@ -46,9 +48,7 @@ fn key_in_scope(hive: HiveName, key: &str) -> bool {
     }
     match hive {
         HiveName::System => match parts.as_slice() {
-            [set, "services", _, ..] => {
-                set.strip_prefix("controlset").is_some_and(|n| n.len() == 3 && n.bytes().all(|b| b.is_ascii_digit()))
-            }
+            [set, "services", _, ..] => is_control_set(set),
             _ => false,
         },
         HiveName::Software => {
@@ -56,6 +56,20 @@ fn key_in_scope(hive: HiveName, key: &str) -> bool {
                 || parts.starts_with(&["microsoft", "windows", "currentversion", "windowsupdate"])
         }
     }
+}
+
+/// The Session Manager's lists of files to rename, and nothing else of its key.
+fn value_in_scope(hive: HiveName, key: &str, name: &str) -> bool {
+    let (key, name) = (key.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let list = matches!(name.as_str(), "pendingfilerenameoperations" | "pendingfilerenameoperations2");
+    let manager =
+        key.split_once('\\').is_some_and(|(set, rest)| is_control_set(set) && rest == "control\\session manager");
+    hive == HiveName::System && list && manager
+}
+
+/// `controlset001` and the like.
+fn is_control_set(name: &str) -> bool {
+    name.strip_prefix("controlset").is_some_and(|n| n.len() == 3 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The three caches and their former selves.
@@ -103,6 +117,18 @@ mod tests {
         assert!(!key_in_scope(HiveName::System, "ControlSet001\\Services\\\\x"));
         assert!(key_in_scope(HiveName::Software, "Microsoft\\Windows NT\\CurrentVersion\\Svchost"));
         assert!(!key_in_scope(HiveName::Software, "Microsoft\\Windows\\CurrentVersion\\Run"));
+    }
+
+    #[test]
+    fn of_the_session_manager_only_its_lists_are_in_scope() {
+        let manager = "ControlSet001\\Control\\Session Manager";
+        let inside = |key: &str, name: &str| value_in_scope(HiveName::System, key, name);
+        assert!(inside(manager, "PendingFileRenameOperations") && inside(manager, "pendingFileRenameOperations2"));
+        assert!(!inside(manager, "BootExecute") && !inside(manager, "PendingFileRenameOperations3"));
+        assert!(!inside("ControlSet001\\Control\\Session Manager\\KnownDLLs", "PendingFileRenameOperations"));
+        assert!(!inside("Select\\Control\\Session Manager", "PendingFileRenameOperations"));
+        assert!(!value_in_scope(HiveName::Software, manager, "PendingFileRenameOperations"));
+        assert!(!key_in_scope(HiveName::System, manager));
     }
 
     #[test]

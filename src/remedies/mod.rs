@@ -7,6 +7,7 @@ mod bits_queue;
 mod caches;
 mod options;
 mod os_upgrade;
+mod pending_renames;
 mod services_config;
 mod services_security;
 mod services_start;
@@ -35,6 +36,7 @@ pub const REMEDIES: &[Remedy] = &[
     Remedy { id: "services-config", default: true, changes: services_config::changes },
     Remedy { id: "services-start", default: true, changes: services_start::changes },
     Remedy { id: "services-security", default: true, changes: services_security::changes },
+    Remedy { id: "pending-renames", default: true, changes: pending_renames::changes },
     Remedy { id: "update-cache", default: true, changes: caches::update_cache },
     Remedy { id: "catalog-cache", default: true, changes: caches::catalog_cache },
     Remedy { id: "bits-queue", default: true, changes: bits_queue::changes },

@@ -104,7 +104,8 @@ fn session_manager() -> Vec<Row> {
         renames("a file of the update stack is to be deleted", &["\\??\\C:\\Windows\\System32\\wuaueng.dll", ""])
             .on(ALL)
             .suspect("wuaueng.dll")
-            .says("is deleted"),
+            .says("is deleted")
+            .remedy("pending-renames"),
         renames(
             "two are to be moved away, one by way of a file that is not there",
             &[
@@ -117,7 +118,8 @@ fn session_manager() -> Vec<Row> {
             ],
         )
         .suspect("qmgr.dll and 1 more")
-        .says("becomes"),
+        .says("becomes")
+        .remedy("pending-renames"),
         manager("a program of others runs first", "BootExecute", &["autocheck autochk *", "lsdelete"])
             .note("BootExecute")
             .says("lsdelete"),

@@ -7,13 +7,13 @@
 //! told; but if one of the update stack's files is gone once all of it is done, updating stops working with the next start.
 //! Source: Microsoft, `MoveFileExW` (MOVEFILE_DELAY_UNTIL_REBOOT) and "BootExecute"; hives of XP, 7 and 10.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use super::{cut, program_paths, shown};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::evidence::ProgramPaths;
-use crate::findings::{reported, Evidence, Findings, Severity};
+use crate::findings::{reported, Defect, Evidence, Findings, Severity};
 use crate::knowledge::Knowledge;
 use crate::plan::{HiveName, RegValue, REG_MULTI_SZ};
 use crate::volume::{Kind, VolPath};
@@ -30,38 +30,64 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     let key = format!("{}\\Control\\Session Manager", set.key);
     programs(context, &key, findings)?;
     let paths = program_paths(context, &set.key)?;
-    let mut operations = Vec::new();
+    let mut lists = Vec::new();
+    let mut room = MAX_OPERATIONS;
     for name in RENAMES {
         let Some(value) = context.value(&key, name)? else { continue };
-        let room = MAX_OPERATIONS - operations.len();
         let Some(list) = pairs(&value, room) else {
             findings.could_not(ID, format!("{name} is no list of at most {MAX_OPERATIONS} pairs of names"));
             continue;
         };
-        operations.extend(list.into_iter().map(|pair| (name, pair)));
+        room -= list.len();
+        lists.push((name, value, list));
     }
-    if operations.is_empty() {
-        return Ok(());
+    let all: Vec<&Pair> = lists.iter().flat_map(|(_, _, list)| list).collect();
+    let lost = taken_away(context, &paths, &all)?;
+    for (name, value, list) in &lists {
+        report(&paths, (&key, name), value, list, &lost, findings);
     }
-    let mut lost = Vec::new();
-    for (file, at) in taken_away(context, &paths, &operations)? {
-        let (name, (from, to)) = &operations[at];
-        let seen = if to.is_empty() { "is deleted".into() } else { format!("becomes {}", shown(to)) };
-        let place = format!("{}\\{key}\\{name}, pair {}", HiveName::System, at + 1);
-        lost.push((file, Evidence::new(place, format!("{} {seen}", shown(from)), "Windows' own file stays")));
-    }
-    let Some((first, _)) = lost.first() else { return Ok(()) };
-    let first = first.rsplit('\\').next().unwrap_or_default().to_owned();
-    let subject = if lost.len() == 1 { first } else { format!("{first} and {} more", lost.len() - 1) };
-    findings.push(reported(
-        ID,
-        Severity::Suspect,
-        subject,
-        "the next start takes files of the update stack away; taking these pairs out of the list before it keeps them",
-        cut(lost.into_iter().map(|(_, evidence)| evidence).collect()),
-        SOURCE,
-    ));
     Ok(())
+}
+
+/// Tells what one list takes away, and what it would be without that.
+fn report(
+    paths: &ProgramPaths,
+    (key, name): (&str, &str),
+    found: &RegValue,
+    list: &[Pair],
+    lost: &BTreeSet<String>,
+    findings: &mut Findings,
+) {
+    let mut kept = Vec::new();
+    let mut evidence = Vec::new();
+    let mut files = BTreeSet::new();
+    for (at, pair) in list.iter().enumerate() {
+        let from = pair.from();
+        let place = paths.place(bare(&from)).ok().filter(|place| lost.contains(&lower(place)));
+        let Some(place) = place else {
+            kept.push(pair);
+            continue;
+        };
+        let to = pair.to();
+        let seen = if to.is_empty() { "is deleted".into() } else { format!("becomes {}", shown(&to)) };
+        let at = format!("{}\\{key}\\{name}, pair {}", HiveName::System, at + 1);
+        evidence.push(Evidence::new(at, format!("{} {seen}", shown(&from)), "Windows' own file stays"));
+        files.insert(lower(&place));
+    }
+    let Some(first) = files.first() else { return };
+    let first = first.rsplit('\\').next().unwrap_or_default().to_owned();
+    let subject = if files.len() == 1 { first } else { format!("{first} and {} more", files.len() - 1) };
+    let title = "the next start takes files of the update stack away";
+    let mut finding = reported(ID, Severity::Suspect, subject, title, cut(evidence), SOURCE);
+    finding.remedy = Some("pending-renames");
+    finding.defect = Some(Defect::Value {
+        hive: HiveName::System,
+        key: key.to_owned(),
+        name: name.to_owned(),
+        found: Some(found.clone()),
+        expected: (!kept.is_empty()).then(|| list_of(&kept)),
+    });
+    findings.push(finding);
 }
 
 /// Programs in `BootExecute` that are not Windows' disk check, and a disk check that is not there.
@@ -95,8 +121,23 @@ fn is_disk_check(line: &str) -> bool {
     matches!(program.as_deref(), Some("autochk" | "autoconv"))
 }
 
+/// A file and what becomes of it, as UTF-16 without their ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pair(Vec<u16>, Vec<u16>);
+
+impl Pair {
+    fn from(&self) -> String {
+        String::from_utf16_lossy(&self.0)
+    }
+
+    /// Empty: it is deleted.
+    fn to(&self) -> String {
+        String::from_utf16_lossy(&self.1)
+    }
+}
+
 /// The pairs of a list; `None` for what is no such list, or one of more than `most`.
-fn pairs(value: &RegValue, most: usize) -> Option<Vec<(String, String)>> {
+fn pairs(value: &RegValue, most: usize) -> Option<Vec<Pair>> {
     if value.data_type != REG_MULTI_SZ || !value.data.len().is_multiple_of(2) {
         return None;
     }
@@ -111,50 +152,49 @@ fn pairs(value: &RegValue, most: usize) -> Option<Vec<(String, String)>> {
         if all.len() == most {
             return None;
         }
-        let to = strings.next()?;
-        all.push((String::from_utf16_lossy(from), String::from_utf16_lossy(to)));
+        all.push(Pair(from.to_vec(), strings.next()?.to_vec()));
     }
     Some(all)
 }
 
-/// The files of the update stack that are there and would be gone after all operations, and the operation that takes each.
-fn taken_away(
-    context: &Context<'_>,
-    paths: &ProgramPaths,
-    operations: &[(&str, (String, String))],
-) -> Result<Vec<(String, usize)>> {
-    let mut stack = HashMap::new();
+/// The list of these pairs, with its end.
+fn list_of(pairs: &[&Pair]) -> RegValue {
+    let strings = pairs.iter().flat_map(|Pair(from, to)| [from, to]);
+    let units = strings.flat_map(|units| units.iter().copied().chain([0])).chain([0]);
+    RegValue { data_type: REG_MULTI_SZ, data: units.flat_map(u16::to_le_bytes).collect() }
+}
+
+/// The places of the update stack's files, in lower case, that are there and would be gone after all operations.
+fn taken_away(context: &Context<'_>, paths: &ProgramPaths, operations: &[&Pair]) -> Result<BTreeSet<String>> {
+    let mut stack = BTreeSet::new();
     for row in Knowledge::builtin().files().stack(context.installation.version.build) {
         for file in &row.files {
-            stack.insert(lower(&context.in_windows(file)?), file.clone());
+            stack.insert(lower(&context.in_windows(file)?));
         }
     }
-    let mut gone: HashMap<String, usize> = HashMap::new();
-    for (at, (_, (from, to))) in operations.iter().enumerate() {
-        let Ok(source) = paths.place(bare(from)) else { continue };
-        let target = paths.place(bare(to)).ok().filter(|_| !to.is_empty());
+    let mut gone = BTreeSet::new();
+    for pair in operations {
+        let (from, to) = (pair.from(), pair.to());
+        let Ok(source) = paths.place(bare(&from)) else { continue };
         let there = lower(&source);
-        let ours = stack.contains_key(&there);
-        let restores =
-            target.as_ref().map(lower).filter(|target| stack.contains_key(target) && gone.contains_key(target));
+        let ours = stack.contains(&there);
+        let target = if to.is_empty() { None } else { paths.place(bare(&to)).ok() };
+        let restores = target.as_ref().map(lower).filter(|target| gone.contains(target));
         if !ours && restores.is_none() {
             continue;
         }
         // A file that is not there is neither moved nor deleted.
-        if gone.contains_key(&there) || context.volume.find(&source)?.is_none_or(|found| found.kind == Kind::Dir) {
+        if gone.contains(&there) || context.volume.find(&source)?.is_none_or(|found| found.kind == Kind::Dir) {
             continue;
         }
         if let Some(target) = restores {
             gone.remove(&target);
         }
         if ours {
-            gone.insert(there, at);
+            gone.insert(there);
         }
     }
-    let mut lost: Vec<(String, usize)> =
-        gone.into_iter().filter_map(|(place, at)| Some((stack.get(&place)?.clone(), at))).collect();
-    lost.sort();
-    Ok(lost)
+    Ok(gone)
 }
 
 /// A name without what stands before it: `*1` and the like, and `!`.
@@ -169,6 +209,7 @@ fn lower(path: &VolPath) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn list(text: &str) -> RegValue {
@@ -176,7 +217,7 @@ mod tests {
     }
 
     fn seen(text: &str, most: usize) -> Option<Vec<(String, String)>> {
-        pairs(&list(text), most)
+        Some(pairs(&list(text), most)?.iter().map(|pair| (pair.from(), pair.to())).collect())
     }
 
     #[test]
@@ -193,6 +234,18 @@ mod tests {
         assert_eq!(seen("a\0\0b\0\0", 1), None);
         let odd = RegValue { data_type: REG_MULTI_SZ, data: vec![0; 3] };
         assert_eq!(pairs(&odd, 9), None);
+    }
+
+    #[test]
+    fn a_list_is_written_as_it_was() {
+        for text in ["a\0\0b\0!c\0\0", "\u{d55c}\0b\0\0"] {
+            let all = pairs(&list(text), 9).unwrap();
+            assert_eq!(list_of(&all.iter().collect::<Vec<_>>()), list(text));
+        }
+        // A name that is no Unicode stays what it is.
+        let odd = RegValue { data_type: REG_MULTI_SZ, data: vec![0, 0xd8, 0, 0, 0x61, 0, 0, 0, 0, 0] };
+        let all = pairs(&odd, 9).unwrap();
+        assert_eq!(list_of(&all.iter().collect::<Vec<_>>()), odd);
     }
 
     #[test]
