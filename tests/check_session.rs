@@ -114,6 +114,8 @@ fn the_pairs_are_taken_out_and_given_back() {
     let actions: Vec<&str> =
         plan["actions"].as_array().unwrap().iter().map(|a| a["remedy"].as_str().unwrap()).collect();
     assert_eq!(actions, ["pending-renames"; 2], "{plan:#}");
+    let text = coldmend("repair --dry-run", root).expect(0).stdout;
+    assert!(text.contains(r#"wuaueng.dll, "", \??\C:\b"#), "the list as people read it: {text}");
     assert_eq!(hive::values(root, false), before);
     coldmend("repair --yes", root).expect(0);
     let after = hive::values(root, false);

@@ -22,6 +22,9 @@ pub const REG_MULTI_SZ: u32 = 7;
 /// `REG_QWORD`, little-endian.
 pub const REG_QWORD: u32 = 11;
 
+/// As many strings of a list with empty strings are shown.
+const MOST_STRINGS: usize = 12;
+
 /// A registry value: its type number and its bytes as they are stored (strings are UTF-16LE).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegValue {
@@ -110,6 +113,23 @@ impl RegValue {
         })
     }
 
+    /// A list in which empty strings stand: the first of them, the empty ones as `""`.
+    fn show_strings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = units(&self.data);
+        // Without the list's own end, and the end of the last string.
+        let strings = units.get(..units.len().saturating_sub(2)).unwrap_or_default().split(|&u| u == 0);
+        let count = strings.clone().count();
+        let first: Vec<String> = strings
+            .take(MOST_STRINGS)
+            .map(|s| if s.is_empty() { "\"\"".into() } else { String::from_utf16_lossy(s) })
+            .collect();
+        write!(f, "[{}", escape_text(first.join(", ").as_ref()))?;
+        if count > MOST_STRINGS {
+            write!(f, ", and {} more", count - MOST_STRINGS)?;
+        }
+        f.write_str("]")
+    }
+
     fn readable(&self) -> Data {
         let candidate = match self.data_type {
             REG_DWORD => self.as_dword().map(|n| Data::Number(n.into())),
@@ -133,6 +153,7 @@ impl fmt::Display for RegValue {
             // A hive is not believed: what it holds must not move the cursor, colour the text or forge a line.
             Data::Text(t) => write!(f, "\"{}\"", escape_text(t.as_ref())),
             Data::List(items) => write!(f, "[{}]", escape_text(items.join(", ").as_ref())),
+            Data::Hex { .. } if self.data_type == REG_MULTI_SZ && self.data.ends_with(&[0; 4]) => self.show_strings(f),
             Data::Hex { hex } if hex.len() > 64 => {
                 write!(f, "{} ({} bytes: {}…)", self.type_name(), self.data.len(), hex.get(..32).unwrap_or(&hex))
             }
@@ -227,6 +248,21 @@ mod tests {
         let json = serde_json::to_string(value).unwrap();
         assert_eq!(&serde_json::from_str::<RegValue>(&json).unwrap(), value, "{json}");
         json
+    }
+
+    #[test]
+    fn lists_with_empty_strings_are_shown() {
+        let shown = |text: &str| {
+            let data = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            RegValue { data_type: REG_MULTI_SZ, data }.to_string()
+        };
+        assert_eq!(shown("a\0\0b\0c\0\0"), r#"[a, "", b, c]"#);
+        assert_eq!(shown("a\0\0\0"), r#"[a, ""]"#);
+        assert_eq!(shown("a\0\u{1b}[2J\0\0\0"), "[a, <U+001B>[2J, \"\"]");
+        let many = shown(&("a\0\0".repeat(20) + "\0"));
+        assert!(many.ends_with(r#", "", and 28 more]"#), "{many}");
+        // Without an end it is bytes.
+        assert_eq!(shown("a"), "multi-string 6100");
     }
 
     #[test]

@@ -222,7 +222,7 @@ fn commands(context: &Context<'_>, state: &mut State, evidence: &mut Vec<Evidenc
     }
     for (place, value) in places {
         let Some(value) = value else { continue };
-        let lines = value.as_list().or_else(|| value.as_text().map(|t| vec![t])).unwrap_or_default();
+        let lines = value.as_list().unwrap_or_default();
         let mut all = lines.iter().filter(|l| {
             let l = l.to_lowercase();
             l.contains("poqexec") && l.contains("pending.xml")

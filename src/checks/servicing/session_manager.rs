@@ -3,8 +3,9 @@
 //! `BootExecute` is `autocheck autochk *`, with other switches after a disk check was asked for; programs of others are legal there.
 //! `PendingFileRenameOperations` and `…Operations2` are a REG_MULTI_SZ of pairs, done in order: the file, and its new name, or an
 //! empty string when it is to be deleted; `!` before the new name replaces what has it, and newer Windows put `*1` and the like before
-//! names. Because of the empty strings the list ends where a file would have none, not with the first empty string. Installers put in it what was in use, so what stands there is no fault, and is not
-//! told; but if one of the update stack's files is gone once all of it is done, updating stops working with the next start.
+//! names. Because of the empty strings the list ends where a file would have none, not with the first empty string. Installers put in it
+//! what was in use, so what stands there is no fault, and is not told; but if one of the update stack's files is gone once all of it is
+//! done, updating stops working with the next start.
 //! Source: Microsoft, `MoveFileExW` (MOVEFILE_DELAY_UNTIL_REBOOT) and "BootExecute"; hives of XP, 7 and 10.
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use super::{cut, program_paths, shown};
 use crate::checks::context::Context;
 use crate::error::Result;
 use crate::evidence::ProgramPaths;
-use crate::findings::{reported, Defect, Evidence, Findings, Severity};
+use crate::findings::{reported, Defect, Evidence, Finding, Findings, Severity};
 use crate::knowledge::Knowledge;
 use crate::plan::{HiveName, RegValue, REG_MULTI_SZ};
 use crate::volume::{Kind, VolPath};
@@ -43,6 +44,9 @@ pub(in crate::checks) fn run(context: &Context<'_>, findings: &mut Findings) -> 
     }
     let all: Vec<&Pair> = lists.iter().flat_map(|(_, _, list)| list).collect();
     let lost = taken_away(context, &paths, &all)?;
+    if lost.is_empty() {
+        return Ok(());
+    }
     for (name, value, list) in &lists {
         report(&paths, (&key, name), value, list, &lost, findings);
     }
@@ -63,8 +67,8 @@ fn report(
     let mut files = BTreeSet::new();
     for (at, pair) in list.iter().enumerate() {
         let from = pair.from();
-        let place = paths.place(bare(&from)).ok().filter(|place| lost.contains(&lower(place)));
-        let Some(place) = place else {
+        let place = paths.place(bare(&from)).ok().map(|place| lower(&place));
+        let Some(place) = place.filter(|place| lost.contains(place)) else {
             kept.push(pair);
             continue;
         };
@@ -72,28 +76,30 @@ fn report(
         let seen = if to.is_empty() { "is deleted".into() } else { format!("becomes {}", shown(&to)) };
         let at = format!("{}\\{key}\\{name}, pair {}", HiveName::System, at + 1);
         evidence.push(Evidence::new(at, format!("{} {seen}", shown(&from)), "Windows' own file stays"));
-        files.insert(lower(&place));
+        files.insert(place);
     }
     let Some(first) = files.first() else { return };
     let first = first.rsplit('\\').next().unwrap_or_default().to_owned();
     let subject = if files.len() == 1 { first } else { format!("{first} and {} more", files.len() - 1) };
-    let title = "the next start takes files of the update stack away";
-    let mut finding = reported(ID, Severity::Suspect, subject, title, cut(evidence), SOURCE);
-    finding.remedy = Some("pending-renames");
-    finding.defect = Some(Defect::Value {
+    let defect = Defect::Value {
         hive: HiveName::System,
         key: key.to_owned(),
         name: name.to_owned(),
         found: Some(found.clone()),
         expected: (!kept.is_empty()).then(|| list_of(&kept)),
+    };
+    let title = "the next start takes files of the update stack away";
+    findings.push(Finding {
+        remedy: Some("pending-renames"),
+        defect: Some(defect),
+        ..reported(ID, Severity::Suspect, subject, title, cut(evidence), SOURCE)
     });
-    findings.push(finding);
 }
 
 /// Programs in `BootExecute` that are not Windows' disk check, and a disk check that is not there.
 fn programs(context: &Context<'_>, key: &str, findings: &mut Findings) -> Result<()> {
     let Some(value) = context.value(key, "BootExecute")? else { return Ok(()) };
-    let lines = value.as_list().or_else(|| value.as_text().map(|t| vec![t])).unwrap_or_default();
+    let lines = value.as_list().unwrap_or_default();
     let lines: Vec<&String> = lines.iter().filter(|line| !line.trim().is_empty()).collect();
     let (checks, others): (Vec<&String>, Vec<&String>) = lines.into_iter().partition(|line| is_disk_check(line));
     let place = format!("{}\\{key}\\BootExecute", HiveName::System);
