@@ -2,6 +2,9 @@
 //!
 //! A remedy runs when a problem or suspect asks for it. `--reset` adds the complete reset of the update components, `--with`
 //! runs one remedy whether something asks for it or not, `--only` and `--skip` choose. One file per remedy.
+//!
+//! A new remedy is a file here, a line in [`REMEDIES`], and a record in `knowledge/remedies.toml`; a check asks for it by its id. What it may
+//! write has to be let through the fence around plans (`plan/scope.rs`), as narrowly as it can be.
 
 mod bits_queue;
 mod caches;

@@ -3,6 +3,8 @@
 //! A target is a mounted volume's root (or any folder that holds one), or its Windows folder; on Windows also a volume without
 //! a letter, and a VHD or VHDX file, which is attached as long as the target lives. Installations are found by content (a folder
 //! with `System32\config`), never by name or letter, and names are matched as NTFS does, without case.
+//!
+//! Images are told by content in `format.rs`; a new format is a variant there, and the volume that reads it stands beside `volume/host`.
 
 pub mod format;
 #[cfg(windows)]
